@@ -1,0 +1,3 @@
+//! The `wattline` command.
+
+fn main() {}

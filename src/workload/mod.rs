@@ -1,0 +1,31 @@
+//! What is computed: Einsums, tensors, operators, their graph, and the scenario that binds open sizes.
+//!
+//! A [`Workload`] is read once; [`Workload::graph`] binds it to a [`Binding`] and returns concrete sizes.
+//! Operators carry meaning only: nothing here knows a chip.
+//!
+//! ```
+//! use wattline::workload::Einsum;
+//!
+//! let gemm = Einsum::matmul(1, 128, 768, 3072); // batch, M, N, K
+//! assert_eq!(gemm.macs(), 128.0 * 768.0 * 3072.0);
+//! ```
+
+mod attention;
+mod dtype;
+mod einsum;
+mod graph;
+mod model;
+mod operator;
+mod precision;
+mod scenario;
+mod tensor;
+
+pub use attention::{Attention, Mask};
+pub use dtype::Dtype;
+pub use einsum::{Axis, Class, ConvDim, Einsum, Projection, Rank, Slot, Term};
+pub use graph::{OpGraph, OpId};
+pub use model::{Binding, Card, Limits, Model, Stage, Symbol, Workload};
+pub use operator::{OpKind, Operator, VectorWork, View};
+pub use precision::{Precision, PrecisionError};
+pub use scenario::{Phase, Scenario};
+pub use tensor::{Role, Tensor, TensorId};

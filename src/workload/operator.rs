@@ -1,0 +1,170 @@
+//! The closed list of operator kinds that everything else matches on.
+
+use crate::units::Bytes;
+
+use super::{Attention, Dtype, Einsum, Tensor, TensorId};
+
+/// Arithmetic of a vector engine, per output or input element.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct VectorWork {
+    /// Elements processed.
+    pub elements: f64,
+    /// Additions, multiplications, comparisons per element.
+    pub ops: f64,
+    /// Exponentials, roots, divisions per element.
+    pub special: f64,
+}
+
+/// Whether a change of layout moves data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum View {
+    /// Only the description changes: free.
+    Free,
+    /// Every element is read and written.
+    Copy,
+}
+
+/// What an operator computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OpKind {
+    /// Matrix product or convolution: inputs `lhs`, `rhs`, then an optional bias; output `acc`.
+    Einsum {
+        /// Ranks and projections.
+        einsum: Einsum,
+        /// Format of the multiplier inputs.
+        dtype: Dtype,
+    },
+    /// Fused attention: inputs `q`, `k`, `v`.
+    Attention(Attention),
+    /// One result per element.
+    Elementwise(VectorWork),
+    /// Sums over a rank and possibly a second pass: softmax, norms, pooling.
+    Reduction(VectorWork),
+    /// Rows picked from a table, the first input; only those are read.
+    Gather {
+        /// Elements read from the table.
+        elements: f64,
+    },
+    /// A change of layout.
+    Layout(View),
+    /// New keys and values appended to the cache: only the new elements are written.
+    KvAppend {
+        /// Elements written.
+        elements: f64,
+    },
+    /// Not known: its bytes count, its arithmetic does not.
+    Opaque {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl OpKind {
+    /// Stable short name for tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Einsum { .. } => "einsum",
+            Self::Attention(_) => "attention",
+            Self::Elementwise(_) => "elementwise",
+            Self::Reduction(_) => "reduction",
+            Self::Gather { .. } => "gather",
+            Self::Layout(_) => "layout",
+            Self::KvAppend { .. } => "kv-append",
+            Self::Opaque { .. } => "opaque",
+        }
+    }
+}
+
+/// One node of the graph, standing for `count` equal executions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operator {
+    /// Name in the model.
+    pub name: String,
+    /// Operator of the source format (`Conv`, `MatMul`, `linear`), for histograms.
+    pub source: String,
+    /// Layer or block it belongs to, for grouping; empty if unknown.
+    pub block: String,
+    /// What it computes.
+    pub kind: OpKind,
+    /// Tensors read.
+    pub inputs: Vec<TensorId>,
+    /// Tensors written.
+    pub outputs: Vec<TensorId>,
+    /// Executions (one per repeated layer).
+    pub count: u64,
+}
+
+impl Operator {
+    /// MACs of one execution, attention over the full square of queries and keys.
+    pub fn macs(&self) -> f64 {
+        match &self.kind {
+            OpKind::Einsum { einsum, .. } => einsum.macs(),
+            OpKind::Attention(attention) => attention.full_macs(),
+            OpKind::Elementwise(_)
+            | OpKind::Reduction(_)
+            | OpKind::Gather { .. }
+            | OpKind::Layout(_)
+            | OpKind::KvAppend { .. }
+            | OpKind::Opaque { .. } => 0.0,
+        }
+    }
+
+    /// MACs of one execution that the result depends on (masked pairs left out).
+    pub fn useful_macs(&self) -> f64 {
+        match &self.kind {
+            OpKind::Attention(attention) => attention.useful_macs(),
+            OpKind::Einsum { .. }
+            | OpKind::Elementwise(_)
+            | OpKind::Reduction(_)
+            | OpKind::Gather { .. }
+            | OpKind::Layout(_)
+            | OpKind::KvAppend { .. }
+            | OpKind::Opaque { .. } => self.macs(),
+        }
+    }
+
+    /// Bytes of input `index` that one execution must read at least once.
+    pub fn bytes_read(&self, index: usize, tensor: &Tensor) -> Bytes {
+        let whole = tensor.bytes();
+        match &self.kind {
+            OpKind::Gather { elements } if index == 0 => {
+                Bytes(elements * tensor.dtype.stored_bytes()).min(whole)
+            }
+            OpKind::Einsum { einsum, .. } if index < 2 => {
+                let slot = super::Slot::ALL[index];
+                Bytes(einsum.elements(slot) * tensor.dtype.stored_bytes()).min(whole)
+            }
+            OpKind::Attention(attention) if index == 1 || index == 2 => {
+                let share = attention.keys_read() / (attention.kv_len as f64).max(1.0);
+                whole * share.min(1.0)
+            }
+            // The cache is written in place: what it held before is not read.
+            OpKind::KvAppend { elements } => {
+                Bytes(elements * tensor.dtype.stored_bytes()).min(whole)
+            }
+            OpKind::Layout(View::Free) => Bytes::ZERO,
+            OpKind::Einsum { .. }
+            | OpKind::Attention(_)
+            | OpKind::Elementwise(_)
+            | OpKind::Reduction(_)
+            | OpKind::Gather { .. }
+            | OpKind::Layout(View::Copy)
+            | OpKind::Opaque { .. } => whole,
+        }
+    }
+
+    /// Bytes of an output that one execution writes.
+    pub fn bytes_written(&self, tensor: &Tensor) -> Bytes {
+        match &self.kind {
+            OpKind::Layout(View::Free) => Bytes::ZERO,
+            OpKind::KvAppend { elements } => Bytes(elements * tensor.dtype.stored_bytes()),
+            OpKind::Einsum { .. }
+            | OpKind::Attention(_)
+            | OpKind::Elementwise(_)
+            | OpKind::Reduction(_)
+            | OpKind::Gather { .. }
+            | OpKind::Layout(View::Copy)
+            | OpKind::Opaque { .. } => tensor.bytes(),
+        }
+    }
+}
