@@ -1,0 +1,5 @@
+//! Energy, area and leakage per action, by node, component kind and size.
+
+mod kind;
+
+pub use kind::MemoryKind;
