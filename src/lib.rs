@@ -5,6 +5,7 @@
 
 pub mod diag;
 pub mod hardware;
+pub mod simulate;
 pub mod technology;
 pub mod units;
 pub mod workload;
