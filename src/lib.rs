@@ -3,8 +3,11 @@
 //! A model's compute graph and a parameterized chip description go in; latency, watts and utilization
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
+pub mod cost;
 pub mod diag;
 pub mod hardware;
+pub mod mapper;
+pub mod mapping;
 pub mod simulate;
 pub mod technology;
 pub mod units;
