@@ -5,9 +5,12 @@
 
 pub mod cost;
 pub mod diag;
+pub mod footprint;
 pub mod hardware;
 pub mod mapper;
 pub mod mapping;
+pub mod power;
+pub mod schedule;
 pub mod simulate;
 pub mod technology;
 pub mod units;

@@ -2,7 +2,8 @@
 
 mod estimate;
 
+pub use crate::footprint::Area;
 pub use estimate::{
-    Area, Coverage, Estimate, Fidelity, Generation, MemoryUse, OperatorEstimate, PhaseEstimate,
-    Roofs, Totals,
+    Coverage, Estimate, Fidelity, Generation, MemoryUse, OperatorEstimate, PhaseEstimate, Roofs,
+    Totals,
 };
