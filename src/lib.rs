@@ -3,6 +3,8 @@
 //! A model's compute graph and a parameterized chip description go in; latency, watts and utilization
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
+pub mod catalog;
 pub mod diag;
+pub mod import;
 pub mod units;
 pub mod workload;
