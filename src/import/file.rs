@@ -87,16 +87,16 @@ fn graph(_name: &str, origin: &str, _bytes: &[u8]) -> Result<Workload, Problems>
 }
 
 fn parse(source: &Source) -> Result<DeTable<'_>, Problems> {
-    DeTable::parse(&source.text)
-        .map(toml::Spanned::into_inner)
-        .map_err(|error| {
-            let problem = Problem::new(Code::Syntax, "not valid TOML").label(error.message());
-            match error.span() {
-                Some(span) => problem.at(source, &span),
-                None => problem,
-            }
-            .into()
-        })
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let mut problems = Problems::new();
+    for error in errors {
+        let problem = Problem::new(Code::Syntax, "not valid TOML").label(error.message());
+        problems.push(match error.span() {
+            Some(span) => problem.at(source, &span),
+            None => problem,
+        });
+    }
+    problems.or(table.into_inner()).map(|(table, _)| table)
 }
 
 fn check_keys(source: &Source, table: &DeTable<'_>) -> Problems {
@@ -181,5 +181,111 @@ fn json(value: &DeValue<'_>) -> Value {
         DeValue::Datetime(time) => Value::String(time.to_string()),
         DeValue::Array(list) => list.iter().map(|v| json(v.get_ref())).collect(),
         DeValue::Table(table) => Value::Object(object(table)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Base;
+    use expect_test::{Expect, expect};
+
+    #[track_caller]
+    fn refused(text: &str, expected: &Expect) {
+        let entry = Entry {
+            name: "toy".to_owned(),
+            origin: "toy.toml".to_owned(),
+            kind: Kind::Toml,
+            content: Content::Text(text.to_owned()),
+            base: Base::Catalog,
+        };
+        let found = model(&entry).expect_err("must be refused");
+        expected.assert_eq(&found.to_string());
+    }
+
+    #[test]
+    fn a_wrong_workload_gets_every_problem_at_once() {
+        refused("schema = 2\nsourc = 'x'\nname = 3\n", &expect![[r#"
+            E0101 unknown key `sourc`
+             --> toy.toml:2:1
+              |
+            2 | sourc = 'x'
+              | ^^^^^ did you mean `source`?
+              = note: unknown keys are errors, so that a typing slip cannot change your results unnoticed
+
+            E0103 required key `source` is missing in toy.toml
+
+            E0105 `schema` is not one that this version reads
+             --> toy.toml:1:10
+              |
+            1 | schema = 2
+              |          ^
+              = help: schema = 1
+
+            E0108 `name` must be a text
+             --> toy.toml:3:8
+              |
+            3 | name = 3
+              |        ^"#]]);
+        refused("schema = 1\nsource = 'x'\n", &expect![[r#"
+            E0103 `toy.toml` has neither `onnx` nor `[config]`
+              = help: name a graph, `onnx = "model.onnx"`, or put the keys of a config.json below [config]"#]]);
+        refused(
+            "schema = 1\nsource = 'x'\nonnx = 'a.onnx'\n[config]\n",
+            &expect![[r#"
+                E0104 `toy.toml` has both `onnx` and `[config]`
+                  = help: keep one"#]],
+        );
+        refused("schema = 1\nsource = 'x'\nconfig = 3\n", &expect!["E0108 `config` must be a table of the keys of a config.json"]);
+        refused(
+            "schema = 1\nsource = 'x'\nonnx = 'onnx/no.onnx'\n",
+            &expect!["E0110 `toy.toml` names the graph `onnx/no.onnx`, which is not in the catalog"],
+        );
+        refused("schema = = 1\nsource = 'x\n", &expect![[r#"
+            E0109 not valid TOML
+             --> toy.toml:1:10
+              |
+            1 | schema = = 1
+              |          ^ extra `=`, expected nothing
+
+            E0109 not valid TOML
+             --> toy.toml:1:12
+              |
+            1 | schema = = 1
+              |            ^ unexpected key or value, expected newline, `#`
+
+            E0109 not valid TOML
+             --> toy.toml:2:12
+              |
+            2 | source = 'x
+              |            ^ invalid literal string, expected `'`"#]]);
+    }
+
+    #[test]
+    fn fields_of_a_config_are_found_in_the_toml() {
+        let head = "schema = 1\nsource = 'x'\n[config]\nmodel_type = 'gpt2'\nn_embd = 'a'\n";
+        let rest = "n_layer = 2\nn_head = 2\nn_positions = 8\nvocab_size = 0xffff_ffff_ffff\n";
+        refused(&format!("{head}{rest}"), &expect![[r#"
+            E0108 `n_embd` must be a whole number, found a text
+             --> toy.toml:5:1
+              |
+            5 | n_embd = 'a'
+              | ^^^^^^
+
+            E0105 `vocab_size` = 281474976710655 is out of range
+             --> toy.toml:9:1
+              |
+            9 | vocab_size = 0xffff_ffff_ffff
+              | ^^^^^^^^^^
+              = note: allowed is 1 to 16777216"#]]);
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_not_a_crash() {
+        let deep = format!("a = {}", "[".repeat(100_000));
+        let source = Source::new("toy.toml", deep);
+        assert!(parse(&source).is_err());
+        let deep = "[".repeat(100_000);
+        assert!(hf::read("toy", "config.json", &deep).is_err());
     }
 }

@@ -129,6 +129,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// True while nothing is wrong: only then do relations between fields mean anything.
+    pub(super) fn are_right(&self) -> bool {
+        !self.problems.borrow().has_errors()
+    }
+
     /// Reports a field whose value cannot be.
     pub(super) fn out_of_range<T>(&self, name: &str, found: &str, allowed: &str) -> Option<T> {
         let message = format!("`{}` = {found} is out of range", self.path(name));

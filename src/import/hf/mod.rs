@@ -17,8 +17,11 @@ mod family;
 mod fields;
 mod formats;
 mod layer;
+mod layers;
 mod model;
 mod plan;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use read::{configuration, read};

@@ -8,13 +8,11 @@ use serde_json::{Map, Value};
 use crate::diag::{Code, Problem, Problems, Source, did_you_mean};
 use crate::workload::{Dtype, Workload};
 
-use super::encoder;
-use super::family::{self, Family, Positions, Windows};
-use super::fields::{CONTEXT_LIMIT, Fields, LAYER_LIMIT, SIZE_LIMIT};
+use super::family::{self, Family, Positions};
+use super::fields::{CONTEXT_LIMIT, Fields, SIZE_LIMIT};
 use super::model::Configured;
-use super::plan::{
-    Activation, AttentionPlan, DensePlan, Ffn, Head, Input, Mixer, Plan, Segment, Sight, TokenInput,
-};
+use super::plan::{Activation, AttentionPlan, DensePlan, Head, Input, Plan, Sight, TokenInput};
+use super::{encoder, layers};
 
 /// Synonyms of sizes.
 pub(super) const HIDDEN: &[&str] = &["hidden_size", "n_embd", "d_model", "dim"];
@@ -70,7 +68,7 @@ pub fn configuration(
     let problems = RefCell::new(Problems::new());
     let fields = Fields::new(source, object, &problems);
     let plan = plan(&fields);
-    if fields.has("quantization_config") {
+    if plan.is_some() && fields.has("quantization_config") {
         let problem = Problem::new(
             Code::NoEffect,
             "`quantization_config` is not read: weights have the type of the model",
@@ -170,7 +168,7 @@ pub(super) fn decoder(fields: &Fields<'_>, family: &Family) -> Plan {
             types: None,
             norm: false,
         }),
-        segments: segments(fields, family, &attention, &dense),
+        segments: layers::segments(fields, family, &attention, &dense),
         head: Head::Logits {
             tied: fields.flag("tie_word_embeddings").unwrap_or(family.tied),
             capped: fields.has("final_logit_softcapping"),
@@ -191,7 +189,7 @@ fn attention(fields: &Fields<'_>, family: &Family, hidden: u64) -> AttentionPlan
     let q_heads = or_need(fields, HEADS, family.sizes.q_heads);
     let default = family.sizes.kv_heads.unwrap_or(q_heads);
     let kv_heads = fields.count(KV_HEADS, SIZE_LIMIT).unwrap_or(default);
-    if q_heads % kv_heads != 0 {
+    if fields.are_right() && !q_heads.is_multiple_of(kv_heads) {
         let message = format!(
             "`num_key_value_heads` = {kv_heads} does not divide `{}` = {q_heads}",
             HEADS[0]
@@ -225,7 +223,7 @@ pub(super) fn head_dim(fields: &Fields<'_>, hidden: u64, heads: u64, default: Op
     if let Some(given) = fields.count(&["head_dim"], SIZE_LIMIT).or(default) {
         return given;
     }
-    if hidden % heads != 0 {
+    if fields.are_right() && !hidden.is_multiple_of(heads) {
         let message =
             format!("the hidden width {hidden} is not a multiple of the {heads} attention heads");
         let problem = Problem::new(Code::OutOfRange, message).help("give `head_dim`");
@@ -233,86 +231,6 @@ pub(super) fn head_dim(fields: &Fields<'_>, hidden: u64, heads: u64, default: Op
         fields.report(name.unwrap_or(HEADS[0]), problem);
     }
     (hidden / heads).max(1)
-}
-
-/// Layers grouped by kind, in order of first appearance.
-fn segments(
-    fields: &Fields<'_>,
-    family: &Family,
-    attention: &AttentionPlan,
-    dense: &DensePlan,
-) -> Vec<Segment> {
-    let layers = fields.need(LAYERS, LAYER_LIMIT);
-    let mut segments: Vec<Segment> = Vec::new();
-    for sight in sights(fields, family, layers) {
-        let mixer = Mixer::Attention(AttentionPlan {
-            sight,
-            ..attention.clone()
-        });
-        match segments.iter_mut().find(|s| s.mixer == mixer) {
-            Some(segment) => segment.count += 1,
-            None => segments.push(Segment {
-                mixer,
-                ffn: Ffn::Dense(dense.clone()),
-                count: 1,
-            }),
-        }
-    }
-    segments
-}
-
-/// What each layer sees.
-fn sights(fields: &Fields<'_>, family: &Family, layers: u64) -> Vec<Sight> {
-    let window = match fields.flag("use_sliding_window") {
-        Some(false) => None,
-        Some(true) | None => fields.count(&["sliding_window"], CONTEXT_LIMIT),
-    };
-    let Some(window) = window else {
-        return vec![Sight::Past; layers as usize];
-    };
-    if let Some(types) = fields.texts("layer_types") {
-        return named_sights(fields, &types, layers, window);
-    }
-    let is_windowed = |layer: u64| match family.windows {
-        Windows::None => false,
-        Windows::All => true,
-        Windows::Upper => {
-            let used = fields.flag("use_sliding_window").unwrap_or(false);
-            let first = fields.whole(&["max_window_layers"], 0, LAYER_LIMIT);
-            used && layer >= first.unwrap_or(layers)
-        }
-        Windows::AllBut(n) => {
-            let n = fields
-                .count(&["sliding_window_pattern"], LAYER_LIMIT)
-                .unwrap_or(n);
-            (layer + 1) % n != 0
-        }
-    };
-    let each = (0..layers).map(|layer| match is_windowed(layer) {
-        true => Sight::Window(window),
-        false => Sight::Past,
-    });
-    each.collect()
-}
-
-fn named_sights(fields: &Fields<'_>, types: &[&str], layers: u64, window: u64) -> Vec<Sight> {
-    if types.len() as u64 != layers {
-        let n = types.len();
-        let message = format!("`layer_types` names {n} layers, and the model has {layers}");
-        fields.report("layer_types", Problem::new(Code::Disagreement, message));
-    }
-    let each = types.iter().map(|name| match *name {
-        "sliding_attention" => Sight::Window(window),
-        "full_attention" => Sight::Past,
-        other => {
-            let message = format!("layer type `{other}` is not supported yet");
-            let problem = Problem::new(Code::UnsupportedModel, message)
-                .help("supported: full_attention, sliding_attention");
-            fields.report("layer_types", problem);
-            Sight::Past
-        }
-    });
-    each.collect()
 }
 
 /// The nonlinearity; SiLU if the file names none.
