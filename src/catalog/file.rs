@@ -33,7 +33,7 @@ pub(super) fn read(path: &str, kind: Kind) -> Result<Entry, Problems> {
     Ok(entry(path, kind, content))
 }
 
-/// A model file; the kind follows from the extension, else from the content.
+/// A model file; the kind follows from the extension, else from the content's first bytes.
 pub(super) fn read_model(path: &str) -> Result<Entry, Problems> {
     let extension = Path::new(path).extension().and_then(|e| e.to_str());
     let extension = extension.unwrap_or("").to_lowercase();
@@ -51,15 +51,24 @@ pub(super) fn read_model(path: &str) -> Result<Entry, Problems> {
     }
 }
 
+/// A file whose name says nothing: an object is a configuration, what is not text may be a graph.
+///
+/// Other text is refused as it is: its lines would only be repeated in messages about TOML.
 fn sniffed(path: &str) -> Result<Entry, Problems> {
     let bytes = bytes(path, u64::MAX)?;
     let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
-    let kind = match (first, std::str::from_utf8(&bytes)) {
-        (Some(b'{'), Ok(_)) => Kind::Json,
-        (_, Ok(_)) => Kind::Toml,
-        (_, Err(_)) => return Ok(entry(path, Kind::Onnx, Content::Bytes(bytes))),
-    };
-    Ok(entry(path, kind, Content::Text(utf8(path, bytes)?)))
+    match (first, std::str::from_utf8(&bytes)) {
+        (_, Err(_)) => Ok(entry(path, Kind::Onnx, Content::Bytes(bytes))),
+        (Some(b'{'), Ok(text)) => {
+            let content = Content::Text(text.to_owned());
+            Ok(entry(path, Kind::Json, content))
+        }
+        (_, Ok(_)) => Err(
+            Problem::new(Code::NotAModel, format!("`{path}` is not a model file"))
+                .help("a model is an .onnx, a config.json or a workload .toml")
+                .into(),
+        ),
+    }
 }
 
 fn entry(path: &str, kind: Kind, content: Content) -> Entry {

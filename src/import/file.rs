@@ -205,7 +205,9 @@ mod tests {
 
     #[test]
     fn a_wrong_workload_gets_every_problem_at_once() {
-        refused("schema = 2\nsourc = 'x'\nname = 3\n", &expect![[r#"
+        refused(
+            "schema = 2\nsourc = 'x'\nname = 3\n",
+            &expect![[r#"
             E0101 unknown key `sourc`
              --> toy.toml:2:1
               |
@@ -226,22 +228,33 @@ mod tests {
              --> toy.toml:3:8
               |
             3 | name = 3
-              |        ^"#]]);
-        refused("schema = 1\nsource = 'x'\n", &expect![[r#"
+              |        ^"#]],
+        );
+        refused(
+            "schema = 1\nsource = 'x'\n",
+            &expect![[r#"
             E0103 `toy.toml` has neither `onnx` nor `[config]`
-              = help: name a graph, `onnx = "model.onnx"`, or put the keys of a config.json below [config]"#]]);
+              = help: name a graph, `onnx = "model.onnx"`, or put the keys of a config.json below [config]"#]],
+        );
         refused(
             "schema = 1\nsource = 'x'\nonnx = 'a.onnx'\n[config]\n",
             &expect![[r#"
                 E0104 `toy.toml` has both `onnx` and `[config]`
                   = help: keep one"#]],
         );
-        refused("schema = 1\nsource = 'x'\nconfig = 3\n", &expect!["E0108 `config` must be a table of the keys of a config.json"]);
+        refused(
+            "schema = 1\nsource = 'x'\nconfig = 3\n",
+            &expect!["E0108 `config` must be a table of the keys of a config.json"],
+        );
         refused(
             "schema = 1\nsource = 'x'\nonnx = 'onnx/no.onnx'\n",
-            &expect!["E0110 `toy.toml` names the graph `onnx/no.onnx`, which is not in the catalog"],
+            &expect![
+                "E0110 `toy.toml` names the graph `onnx/no.onnx`, which is not in the catalog"
+            ],
         );
-        refused("schema = = 1\nsource = 'x\n", &expect![[r#"
+        refused(
+            "schema = = 1\nsource = 'x\n",
+            &expect![[r#"
             E0109 not valid TOML
              --> toy.toml:1:10
               |
@@ -258,14 +271,17 @@ mod tests {
              --> toy.toml:2:12
               |
             2 | source = 'x
-              |            ^ invalid literal string, expected `'`"#]]);
+              |            ^ invalid literal string, expected `'`"#]],
+        );
     }
 
     #[test]
     fn fields_of_a_config_are_found_in_the_toml() {
         let head = "schema = 1\nsource = 'x'\n[config]\nmodel_type = 'gpt2'\nn_embd = 'a'\n";
         let rest = "n_layer = 2\nn_head = 2\nn_positions = 8\nvocab_size = 0xffff_ffff_ffff\n";
-        refused(&format!("{head}{rest}"), &expect![[r#"
+        refused(
+            &format!("{head}{rest}"),
+            &expect![[r#"
             E0108 `n_embd` must be a whole number, found a text
              --> toy.toml:5:1
               |
@@ -277,7 +293,8 @@ mod tests {
               |
             9 | vocab_size = 0xffff_ffff_ffff
               | ^^^^^^^^^^
-              = note: allowed is 1 to 16777216"#]]);
+              = note: allowed is 1 to 16777216"#]],
+        );
     }
 
     #[test]

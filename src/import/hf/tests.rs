@@ -347,3 +347,60 @@ fn the_largest_configuration_accepted_builds() {
     let graph = workload.graph(&binding).expect("builds").0;
     assert!(graph.macs().is_finite() && graph.parameters().is_finite());
 }
+
+#[test]
+fn no_value_of_any_field_is_a_crash() {
+    let odd = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1),
+        json!(3),
+        json!(1.5),
+        json!(1e300),
+        json!(u64::MAX),
+        json!("x"),
+        json!([]),
+        json!({}),
+        json!(["sliding_attention"]),
+        json!([1]),
+        json!(super::fields::SIZE_LIMIT),
+        json!(super::fields::CONTEXT_LIMIT),
+    ];
+    let mut built = 0;
+    for name in catalog::models() {
+        let entry = catalog::model(name).expect("is in the catalog");
+        let source = entry.source().expect("is text");
+        let file: Value = toml::from_str(&source.text).expect("is TOML");
+        let Some(config) = file.get("config").filter(|c| c.is_object()) else {
+            continue;
+        };
+        for path in paths(config) {
+            for value in &odd {
+                let mut changed = config.clone();
+                *changed.pointer_mut(&path).expect("is a path") = value.clone();
+                let workload = super::read(name, "config.json", &changed.to_string());
+                let steps = [Stage::Infer, Stage::Tokens { tokens: 3, past: 5 }];
+                for stage in steps {
+                    let mut binding = Binding::infer();
+                    binding.stage = stage;
+                    built +=
+                        usize::from(workload.as_ref().is_ok_and(|w| w.graph(&binding).is_ok()));
+                }
+            }
+        }
+    }
+    assert!(built > 1000, "{built}");
+}
+
+/// JSON pointers of all members of an object and of its objects.
+fn paths(value: &Value) -> Vec<String> {
+    let members = value.as_object().into_iter().flatten();
+    members
+        .flat_map(|(key, inner)| {
+            let below = paths(inner).into_iter().map(move |p| format!("/{key}{p}"));
+            std::iter::once(format!("/{key}")).chain(below)
+        })
+        .collect()
+}
