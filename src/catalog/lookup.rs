@@ -183,9 +183,12 @@ mod tests {
                 "E0203 `llama-3.1-8b.toml` cannot be read: No such file or directory (os error 2)"
             ],
         );
-        check(model("Cargo.lock"), &expect![[r#"
+        check(
+            model("Cargo.lock"),
+            &expect![[r#"
             E0204 `Cargo.lock` is not a model file
-              = help: a model is an .onnx, a config.json or a workload .toml"#]]);
+              = help: a model is an .onnx, a config.json or a workload .toml"#]],
+        );
         check(
             chip("src/"),
             &expect![[r#"
