@@ -4,5 +4,7 @@
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
 pub mod diag;
+pub mod pareto;
+pub mod report;
 pub mod units;
 pub mod workload;
