@@ -4,6 +4,8 @@
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
 pub mod diag;
+pub mod document;
+pub mod expr;
 pub mod hardware;
 pub mod technology;
 pub mod units;
