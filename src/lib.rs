@@ -7,6 +7,7 @@ pub mod diag;
 pub mod document;
 pub mod expr;
 pub mod hardware;
+pub mod simulate;
 pub mod technology;
 pub mod units;
 pub mod workload;
