@@ -6,6 +6,8 @@
 pub mod catalog;
 pub mod cost;
 pub mod diag;
+pub mod document;
+pub mod expr;
 pub mod footprint;
 pub mod hardware;
 pub mod import;
