@@ -4,5 +4,6 @@
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
 pub mod diag;
+pub mod import;
 pub mod units;
 pub mod workload;

@@ -1,0 +1,3 @@
+//! Readers of model files: each gives a [`crate::workload::Workload`].
+
+pub mod onnx;
