@@ -237,12 +237,13 @@ fn memories_above(tree: &Tree, parents: &[Node]) -> Vec<usize> {
 
 /// Per placed part: what the engines below one instance read and write at most.
 ///
-/// A MAC reads two operands and reads and writes a partial sum; a vector lane reads two and writes one.
+/// A MAC reads two operands and reads and writes a partial sum, while the next two operands are written; a
+/// vector lane reads two and writes one.
 fn demand(tree: &Tree, arrays: &[Array], vectors: &[Vector]) -> Vec<BytesPerSecond> {
     let of_array = arrays.iter().map(|a| {
         let bytes = |&(dtype, rate): &(_, f64)| {
             let sum = a.accumulator(dtype).bits();
-            rate * (2.0 * dtype.bits() + 2.0 * sum) / 8.0
+            rate * (4.0 * dtype.bits() + 2.0 * sum) / 8.0
         };
         let most = a.rate.iter().map(bytes).fold(0.0, f64::max);
         (&a.parents, most * a.instances as f64 * a.clock.0)

@@ -1,5 +1,6 @@
 //! A chip description as parsed: one tree, merged from a file and the files it extends.
 
+use crate::catalog;
 use crate::diag::{Code, Problem, Problems, Source};
 use crate::document::{Node, Table, Value, parse_value, quantity_node};
 use crate::hardware::System;
@@ -53,6 +54,20 @@ impl Profile {
             name: name.to_owned(),
             tree,
         })
+    }
+
+    /// Parses a chip of the catalog or a file, by name or path.
+    ///
+    /// # Errors
+    /// As [`catalog::chip`] and [`Profile::parse`].
+    pub fn named(arg: &str) -> Result<Self, Problems> {
+        let text = |arg: &str| {
+            let entry = catalog::chip(arg)?;
+            let source = entry.source()?;
+            Ok((source.name.to_string(), source.text.to_string()))
+        };
+        let (origin, content) = text(arg)?;
+        Self::parse(&origin, &content, text)
     }
 
     /// The name of the chip: what the file says, else the name it was parsed under.

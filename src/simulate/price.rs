@@ -28,7 +28,7 @@ pub struct Priced {
     pub launched: bool,
 }
 
-/// Prices all operators, in graph order.
+/// Prices all operators, in graph order; what is fused is part of its carrier's price.
 ///
 /// # Errors
 /// [`NoMapping`] with the operator's name if a product fits nowhere.
@@ -51,7 +51,20 @@ pub fn price(
             cost,
         });
     }
+    ride(graph, fusion, system, &mut all);
     Ok(all)
+}
+
+/// Moves the cost of fused operators to their carriers.
+fn ride(graph: &OpGraph, fusion: &Fusion, system: &System, prices: &mut [Priced]) {
+    let free = Arc::new(Cost::free(system));
+    for (id, _) in graph.nodes() {
+        let Some(carrier) = fusion.carrier(id) else {
+            continue;
+        };
+        let rider = std::mem::replace(&mut prices[id.index()].cost, Arc::clone(&free));
+        Arc::make_mut(&mut prices[carrier.index()].cost).absorb(&rider);
+    }
 }
 
 /// Name of a bound for tables.
