@@ -125,30 +125,6 @@ fn knobs_reach_every_expression() {
 }
 
 #[test]
-fn timing() {
-    for (name, text) in SHIPPED {
-        let profile = Profile::parse(name, text, lookup).expect("parses");
-        let start = std::time::Instant::now();
-        for _ in 0..2000 {
-            std::hint::black_box(profile.evaluate().unwrap());
-        }
-        eprintln!("{name} evaluate {:?}", start.elapsed() / 2000);
-        let start = std::time::Instant::now();
-        let path = if name == "edge-npu" {
-            "glb"
-        } else {
-            "power.cap"
-        };
-        let value = if name == "edge-npu" { "1 MiB" } else { "300 W" };
-        let q = Quantity::parse(value).unwrap();
-        for _ in 0..2000 {
-            std::hint::black_box(profile.evaluate_with(&[(path, q)]).unwrap());
-        }
-        eprintln!("{name} with {:?}", start.elapsed() / 2000);
-    }
-}
-
-#[test]
 fn every_settable_path_can_be_set() {
     for (name, text) in SHIPPED {
         for path in parse(text).expect("parses").settable() {
@@ -446,6 +422,80 @@ fn sparse_peaks_are_recognized() {
                |        ^^^^^^^^^^^^^^
                = help: [peak] counts matrix engines only; remove it if none has it"#]],
     );
+}
+
+#[test]
+fn a_changed_clock_moves_the_peak_and_a_set_peak_is_checked() {
+    let mut profile = parse(H100).expect("parses");
+    profile.set("process.clock", "915 MHz").expect("is a key");
+    let (slow, _) = profile.evaluate().unwrap_or_else(|p| panic!("{p}"));
+    let full = evaluate(H100).expect("evaluates");
+    let ratio =
+        slow.peak(Dtype::Bf16).expect("has bf16") / full.peak(Dtype::Bf16).expect("has bf16");
+    assert!((ratio - 0.5).abs() < 1e-12);
+    let peak = Quantity::parse("700 TFLOP/s").expect("parses");
+    let found = parse(H100)
+        .expect("parses")
+        .evaluate_with(&[("peak.bf16", peak)]);
+    let found = found.expect_err("contradicts the engines").to_string();
+    assert!(
+        found.starts_with("E0104 `peak.bf16` = 700 TFLOP/s is 0.71 × what"),
+        "{found}"
+    );
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_chip() {
+    let text = include_str!("../docs/hardware.md");
+    let example = text
+        .split("```toml")
+        .nth(1)
+        .and_then(|t| t.split("```").next());
+    let system = evaluate(example.expect("has an example")).unwrap_or_else(|p| panic!("{p}"));
+    assert_eq!(system.class, Class::Gpu);
+    assert_eq!(system.memories.len(), 2);
+}
+
+/// Figures of the technology and of the trees together must stay within what a die of the published
+/// size can hold, and a busy chip within its order of power.
+#[test]
+fn components_are_of_the_size_of_the_die() {
+    for text in [H100, A100] {
+        let system = evaluate(text).expect("evaluates");
+        let memories = system
+            .memories
+            .iter()
+            .map(|m| m.area.map_or(0.0, |a| a.0) * m.instances as f64);
+        let engines = system
+            .arrays
+            .iter()
+            .map(|a| a.area.map_or(0.0, |x| x.0) * a.instances as f64);
+        let lanes = system
+            .vectors
+            .iter()
+            .map(|v| v.area.map_or(0.0, |x| x.0) * v.instances as f64);
+        let sum: f64 = memories.chain(engines).chain(lanes).sum();
+        let die = system.die.expect("is published").0;
+        assert!(
+            (0.05..1.0).contains(&(sum / die)),
+            "{}: {sum} of {die}",
+            system.name
+        );
+        let watts: f64 = system
+            .arrays
+            .iter()
+            .map(|a| {
+                a.mac_energy(Dtype::Bf16).map_or(0.0, |e| e.0)
+                    * a.peak(Dtype::Bf16).map_or(0.0, |p| p.0)
+            })
+            .sum();
+        let tdp = system.power.tdp.map_or(0.0, |w| w.0);
+        assert!(
+            (0.05 * tdp..tdp).contains(&watts),
+            "{}: {watts} W",
+            system.name
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::chip::Chip;
 use super::engine::dtype;
 use super::tree::Tree;
 use crate::diag::Code;
-use crate::document::Reader;
+use crate::document::{Entry, Reader};
 use crate::hardware::{Array, Class, Memory, Node, Vector};
 use crate::technology;
 use crate::units::OpsPerSecond;
@@ -35,7 +35,12 @@ pub(super) fn read(root: &Reader) -> Vec<(Dtype, OpsPerSecond)> {
 }
 
 /// Reports peaks that the engines do not give (E0104).
-pub(super) fn compare(root: &Reader, peaks: &[(Dtype, OpsPerSecond)], arrays: &[Array]) {
+pub(super) fn compare(
+    root: &Reader,
+    peaks: &[(Dtype, OpsPerSecond)],
+    arrays: &[Array],
+    is_checked: &dyn Fn(&Entry) -> bool,
+) {
     let Some(table) = root.table("peak") else {
         return;
     };
@@ -48,7 +53,9 @@ pub(super) fn compare(root: &Reader, peaks: &[(Dtype, OpsPerSecond)], arrays: &[
         let given = OpsPerSecond(2.0 * total);
         let mut entries = table.raw().entries.iter();
         let entry = entries.find(|e| Dtype::parse(&e.key) == Some(dtype));
-        let Some(entry) = entry else { continue };
+        let Some(entry) = entry.filter(|e| is_checked(e)) else {
+            continue;
+        };
         let path = table.path_of(&entry.key);
         if given.0 == 0.0 {
             let message = format!("`{path}` is given, but no [[array]] has a rate for {dtype}");
