@@ -736,43 +736,11 @@ fn an_idle_knob_is_a_warning() {
 
 /// Pieces of TOML and of chip files, to be put together at random.
 fn pieces() -> impl Strategy<Value = String> {
-    let words = [
-        "[[memory]]",
-        "[[fanout]]",
-        "[[array]]",
-        "[params]",
-        "[process]",
-        "[peak]",
-        "\n",
-        "=",
-        "{",
-        "}",
-        "[",
-        "]",
-        ",",
-        "'",
-        "\"",
-        "name",
-        "in",
-        "capacity",
-        "'= a + b'",
-        "a",
-        "b",
-        "'1 GiB'",
-        "shape",
-        "axes",
-        "rate",
-        "bf16",
-        "1e400",
-        "nan",
-        "-1",
-        "9999999999",
-        "'x'",
-        "#",
-        ".",
-        "é",
-    ];
-    let piece = prop_oneof![3 => prop::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => ".{0,4}"];
+    let words = "[[memory]] [[fanout]] [[array]] [params] [process] [peak] \n = { } [ ] , ' \" name in capacity '=a+b' a b '1GiB' \
+                 shape axes rate bf16 1e400 nan -1 9999999999 'x' # . é";
+    let words: Vec<&str> = words.split(' ').filter(|w| !w.is_empty()).collect();
+    let piece =
+        prop_oneof![3 => prop::sample::select(words).prop_map(str::to_owned), 1 => ".{0,4}"];
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.join(" "))
 }
 
