@@ -4,7 +4,9 @@
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
 pub mod diag;
+pub mod fit;
 pub mod hardware;
+pub mod record;
 pub mod simulate;
 pub mod technology;
 pub mod units;
