@@ -1,7 +1,8 @@
 //! What one design point answers.
 
 use crate::diag::Problem;
-use crate::units::{Bytes, Joules, OpsPerSecond, Seconds, SquareMeters, Watts};
+use crate::footprint::Area;
+use crate::units::{Bytes, BytesPerSecond, Joules, OpsPerSecond, Seconds, Watts};
 use crate::workload::{Dtype, Phase, Scenario};
 
 /// How far the ladder of models is climbed.
@@ -208,14 +209,5 @@ pub struct Roofs {
     /// Peak by format, widest first.
     pub peaks: Vec<(Dtype, OpsPerSecond)>,
     /// Peak bandwidth of all instances by memory, outermost first.
-    pub bandwidths: Vec<(String, crate::units::BytesPerSecond)>,
-}
-
-/// Area of the described components.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Area {
-    /// Parts, in a stable order.
-    pub parts: Vec<(String, SquareMeters)>,
-    /// Sum, if every part on the die is known.
-    pub total: Option<SquareMeters>,
+    pub bandwidths: Vec<(String, BytesPerSecond)>,
 }

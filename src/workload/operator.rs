@@ -73,6 +73,20 @@ impl OpKind {
             Self::Opaque { .. } => "opaque",
         }
     }
+
+    /// Format of its matrix products, if it has any.
+    pub fn product_dtype(&self) -> Option<Dtype> {
+        match self {
+            Self::Einsum { dtype, .. } => Some(*dtype),
+            Self::Attention(attention) => Some(attention.dtype),
+            Self::Elementwise(_)
+            | Self::Reduction(_)
+            | Self::Gather { .. }
+            | Self::Layout(_)
+            | Self::KvAppend { .. }
+            | Self::Opaque { .. } => None,
+        }
+    }
 }
 
 /// One node of the graph, standing for `count` equal executions.

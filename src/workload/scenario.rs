@@ -56,8 +56,8 @@ impl FromStr for Phase {
 pub struct Scenario {
     /// Which phase; `None` lets the model choose.
     pub phase: Option<Phase>,
-    /// Sequences or samples at once, over all chips.
-    pub batch: u64,
+    /// Sequences or samples at once, over all chips; `None` where the user did not say: 1.
+    pub batch: Option<u64>,
     /// Prompt tokens per sequence.
     pub prompt: u64,
     /// Output tokens per sequence.
@@ -68,18 +68,28 @@ pub struct Scenario {
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs.
     pub shapes: BTreeMap<String, Vec<u64>>,
+    /// Count operators that are not known by their bytes instead of refusing the model.
+    pub unknown_as_bytes: bool,
 }
 
 impl Default for Scenario {
     fn default() -> Self {
         Self {
             phase: None,
-            batch: 1,
+            batch: None,
             prompt: 1024,
             output: 256,
             precision: Precision::default(),
             dims: BTreeMap::new(),
             shapes: BTreeMap::new(),
+            unknown_as_bytes: false,
         }
+    }
+}
+
+impl Scenario {
+    /// Sequences or samples at once.
+    pub fn batch_size(&self) -> u64 {
+        self.batch.unwrap_or(1)
     }
 }

@@ -1,0 +1,25 @@
+//! Reuse, latency and energy of one operator on one chip.
+//!
+//! ```
+//! use wattline::cost::ceiling;
+//! use wattline::units::{Macs, MacsPerSecond, Bytes, BytesPerSecond, Seconds};
+//!
+//! let bound = ceiling(Macs(1e12), MacsPerSecond(1e14), Bytes(1e9), BytesPerSecond(1e12));
+//! assert_eq!(bound, Seconds(0.01)); // compute-bound
+//! ```
+
+mod attention;
+mod book;
+mod library;
+mod nest;
+mod reuse;
+mod roofline;
+mod vector;
+
+pub use attention::attention;
+pub use book::{Bound, Cost, EnergyBook, Traffic};
+pub use library::{LibraryTile, library_gemm};
+pub use nest::price_nest;
+pub use reuse::{Accesses, Widths, account};
+pub use roofline::{ceiling, operator_bound};
+pub use vector::{Served, vector};

@@ -1,0 +1,95 @@
+//! Time and energy of a loop nest.
+
+use crate::hardware::{Direction, System};
+use crate::mapping::{Chain, Level, Nest};
+use crate::units::{Bytes, Seconds};
+use crate::workload::{Dtype, Einsum};
+
+use super::book::{Cost, Traffic};
+use super::reuse::{Accesses, Widths, account};
+
+/// Cost of an Einsum under a nest.
+///
+/// Time of the engine: `steps · MACs per step ÷ rate`; time of a memory: bytes of its busiest instance ÷
+/// bandwidth. The first tile must arrive and the last one leave before and after everything else.
+pub fn price_nest(
+    einsum: &Einsum,
+    dtype: Dtype,
+    system: &System,
+    chain: &Chain,
+    nest: &Nest,
+    widths: &Widths,
+) -> Cost {
+    let mut cost = Cost::free(system);
+    let array = &system.arrays[chain.array];
+    let accesses = account(einsum, system, chain, nest, widths);
+    let rate = array
+        .rate
+        .iter()
+        .find(|(d, _)| *d == dtype)
+        .map_or(1.0, |r| r.1);
+    let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
+    let cycles = nest.steps() * per_step / rate;
+    cost.matrix = Seconds(cycles / array.clock.0 / array.achievable);
+    cost.executed_macs = einsum.macs();
+    let mut instances = 1.0;
+    let mut unbuffered = Seconds::ZERO;
+    for (level, at) in chain.levels.iter().enumerate() {
+        match *at {
+            Level::Fanout { fanout } => {
+                let used = nest.levels[level].iter().map(|l| l.factor as f64);
+                instances *= used.product::<f64>();
+                if let Some(each) = system.fanouts[fanout].hop_energy {
+                    cost.energy.network += each * Bytes(accesses.delivered[level]);
+                }
+            }
+            Level::Memory { memory, .. } => {
+                let bytes = traffic_at(&accesses, level);
+                let time = port_time(system, memory, bytes, instances);
+                cost.traffic[memory].read += bytes.read;
+                cost.traffic[memory].written += bytes.written;
+                cost.ports[memory] = cost.ports[memory].max(time);
+                if system.memories[memory].buffering <= 1 && level > 0 {
+                    unbuffered += time;
+                }
+            }
+        }
+    }
+    cost.exposed = unbuffered + edges(system, chain, nest, &cost);
+    cost.energy
+        .book_macs(system, chain.array, dtype, einsum.macs());
+    let traffic = cost.traffic.clone();
+    cost.energy.book_traffic(system, &traffic);
+    cost
+}
+
+fn traffic_at(accesses: &Accesses, level: usize) -> Traffic {
+    Traffic {
+        read: Bytes(accesses.read[level]),
+        written: Bytes(accesses.written[level]),
+    }
+}
+
+/// Busy time of one of `instances` equally loaded instances.
+fn port_time(system: &System, memory: usize, bytes: Traffic, instances: f64) -> Seconds {
+    let memory = &system.memories[memory];
+    let each = |b: Bytes| b / instances;
+    let shared = memory.ports.iter().any(|p| p.direction == Direction::Both);
+    if shared {
+        return each(bytes.total()) / memory.achieved_bandwidth(Direction::Both);
+    }
+    let read = each(bytes.read) / memory.achieved_bandwidth(Direction::Read);
+    let write = each(bytes.written) / memory.achieved_bandwidth(Direction::Write);
+    read.max(write)
+}
+
+/// First fill and last drain: main memory's share of one outermost tile.
+fn edges(system: &System, chain: &Chain, nest: &Nest, cost: &Cost) -> Seconds {
+    let Some(outer) = chain.memory(0) else {
+        return Seconds::ZERO;
+    };
+    let loops = nest.levels[0].iter().map(|l| l.factor as f64);
+    let tiles = loops.product::<f64>().max(1.0);
+    let bandwidth = system.memories[outer].achieved_bandwidth(Direction::Both);
+    cost.traffic[outer].total() / tiles / bandwidth
+}

@@ -1,0 +1,272 @@
+//! Tiles and loop orders of the memories, outer memories first.
+
+use smallvec::SmallVec;
+
+use crate::hardware::System;
+use crate::mapping::{Chain, Extents, Loop, Nest};
+use crate::workload::{Class, Einsum, Slot};
+
+use super::search::NoMapping;
+use super::spatial::Spatial;
+
+/// Orders of the classes, outermost first; G is always outside.
+const ORDERS: [[Class; 3]; 6] = [
+    [Class::M, Class::N, Class::K],
+    [Class::M, Class::K, Class::N],
+    [Class::N, Class::M, Class::K],
+    [Class::N, Class::K, Class::M],
+    [Class::K, Class::M, Class::N],
+    [Class::K, Class::N, Class::M],
+];
+
+/// Most divisions of one class that are tried.
+const DIVISIONS: usize = 24;
+
+/// Completes spatial loops to a nest.
+///
+/// `bytes: [lhs, rhs, acc]` per element, partial sums for `acc`.
+pub(super) fn fill(
+    einsum: &Einsum,
+    system: &System,
+    chain: &Chain,
+    spatial: &Spatial,
+    bytes: [f64; 3],
+) -> Result<Nest, NoMapping> {
+    let n = chain.levels.len();
+    let mut levels: Vec<Vec<Loop>> = spatial.iter().map(|l| l.to_vec()).collect();
+    let mut extents: Extents = einsum.ranks.iter().map(|r| r.size).collect();
+    let mut level = 0;
+    while level < n {
+        // The next memory below this one, and what runs side by side in between.
+        let next = (level + 1..n).find(|&l| chain.memory(l).is_some());
+        let between = next.unwrap_or(n);
+        let side = product_of(einsum, &spatial[level + 1..between]);
+        let inner = least(einsum, system, chain, spatial, between);
+        let (tile, order) = match next {
+            Some(next) => choose(Choice {
+                einsum,
+                system,
+                chain,
+                level: next,
+                entering: &extents,
+                side: &side,
+                least: &inner,
+                bytes,
+            })?,
+            // Nothing below but the engine: one step at a time.
+            None => (inner.clone(), engine_order(einsum, system, chain)),
+        };
+        let mut loops = Vec::new();
+        for rank in in_order(einsum, order) {
+            let step = (tile[rank] * side[rank]).max(1);
+            let factor = extents[rank].div_ceil(step);
+            if factor > 1 {
+                loops.push(Loop::temporal(rank as u8, factor));
+            }
+            extents[rank] = extents[rank].div_ceil(factor);
+        }
+        levels[level] = loops;
+        for l in levels[level + 1..between].iter().flatten() {
+            let extent = &mut extents[l.rank as usize];
+            *extent = extent.div_ceil(l.factor);
+        }
+        level = between;
+    }
+    Ok(Nest::new(levels))
+}
+
+/// Keeps the stationary operand in place: the loops it does not depend on run innermost.
+fn engine_order(einsum: &Einsum, system: &System, chain: &Chain) -> [Class; 3] {
+    let by_size = if einsum.size(Class::M) >= einsum.size(Class::N) {
+        ORDERS[3]
+    } else {
+        ORDERS[1]
+    };
+    match system.arrays[chain.array].stationary {
+        Some(Slot::Rhs) => ORDERS[3],
+        Some(Slot::Lhs) => ORDERS[1],
+        Some(Slot::Acc) => ORDERS[0],
+        None => by_size,
+    }
+}
+
+struct Choice<'a> {
+    einsum: &'a Einsum,
+    system: &'a System,
+    chain: &'a Chain,
+    level: usize,
+    entering: &'a Extents,
+    side: &'a Extents,
+    least: &'a Extents,
+    bytes: [f64; 3],
+}
+
+/// The tile of a memory, and the order of the loops above it, that cross the fewest bytes.
+fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
+    let at = c.chain.memory(c.level).expect("a memory level");
+    let usable = c.system.memories[at].usable().0;
+    let held = Slot::ALL.map(|slot| c.chain.holds(c.level, slot));
+    let need = |tile: &Extents| -> f64 {
+        let slots = Slot::ALL.iter().zip(held).filter(|(_, held)| *held);
+        slots
+            .map(|(&slot, _)| c.einsum.footprint(slot, tile) * c.bytes[slot as usize])
+            .sum()
+    };
+    let smallest = need(c.least);
+    if smallest > usable {
+        return Err(NoMapping {
+            memory: c.system.memories[at].name.clone(),
+            needed: smallest,
+            usable,
+        });
+    }
+    let [m, n, k] = [Class::M, Class::N, Class::K].map(|class| divisions(&c, class));
+    let mut best: Option<(f64, f64, Extents, [Class; 3])> = None;
+    let mut tile = c.least.clone();
+    for tile_m in &m {
+        write(&mut tile, tile_m);
+        for tile_n in &n {
+            write(&mut tile, tile_n);
+            // The largest part of the sum that fits: more never crosses more bytes.
+            let fitting = k.iter().find(|tile_k| {
+                write(&mut tile, tile_k);
+                need(&tile) <= usable
+            });
+            if fitting.is_none() {
+                continue;
+            }
+            for order in ORDERS {
+                let crossed = crossing(&c, held, &tile, order);
+                let steps = -tile.iter().map(|&e| e as f64).product::<f64>();
+                let better = best.as_ref().is_none_or(|b| (crossed, steps) < (b.0, b.1));
+                if better {
+                    best = Some((crossed, steps, tile.clone(), order));
+                }
+            }
+        }
+    }
+    // The smallest tile fits, and it is the last of every list.
+    let (_, _, tile, order) = best.expect("the smallest tile fits");
+    Ok((tile, order))
+}
+
+/// Bytes that cross the memory's boundary: each tile once, times the outer loops that repeat it.
+fn crossing(c: &Choice<'_>, held: [bool; 3], tile: &Extents, order: [Class; 3]) -> f64 {
+    let rounds = |rank: usize| {
+        let step = tile[rank] * c.side[rank];
+        c.entering[rank].div_ceil(step.max(1)) as f64
+    };
+    let mut total = 0.0;
+    for slot in Slot::ALL {
+        if !held[slot as usize] {
+            continue;
+        }
+        let (mut visits, mut repeats, mut moved) = (1.0, 1.0, false);
+        for class in order.iter().rev() {
+            for (rank, _) in ranks_of(c.einsum, *class).rev() {
+                let rounds = rounds(rank);
+                if c.einsum.is_relevant(slot, rank) {
+                    visits *= rounds;
+                    moved |= rounds > 1.0;
+                } else if moved {
+                    repeats *= rounds;
+                }
+            }
+        }
+        let moved = visits * repeats * c.einsum.footprint(slot, tile) * c.bytes[slot as usize];
+        // Partial sums travel both ways but for the first visit.
+        let trips = if slot == Slot::Acc {
+            2.0 - 1.0 / repeats
+        } else {
+            1.0
+        };
+        total += moved * trips;
+    }
+    total
+}
+
+/// Extents of the ranks of a class, largest tile first: equal divisions of one rank after the other.
+fn divisions(c: &Choice<'_>, class: Class) -> Vec<SmallVec<[(usize, u64); 4]>> {
+    let ranks: SmallVec<[usize; 4]> = ranks_of(c.einsum, class).map(|(i, _)| i).collect();
+    let largest = |r: usize| c.entering[r].div_ceil(c.side[r]).max(c.least[r]);
+    let mut current: SmallVec<[(usize, u64); 4]> = ranks.iter().map(|&r| (r, largest(r))).collect();
+    let mut found = vec![current.clone()];
+    for i in 0..current.len() {
+        let (rank, full) = current[i];
+        let mut parts = 2;
+        while current[i].1 > c.least[rank] {
+            let tile = full.div_ceil(parts).max(c.least[rank]);
+            if tile < current[i].1 {
+                current[i].1 = tile;
+                found.push(current.clone());
+            }
+            parts = if parts < 4 {
+                parts + 1
+            } else {
+                parts + parts / 2
+            };
+        }
+    }
+    if found.len() > DIVISIONS {
+        let (n, last) = (found.len(), found.len() - 1);
+        let picked = (0..DIVISIONS).map(|i| i * last / (DIVISIONS - 1));
+        found = picked.map(|i| found[i.min(n - 1)].clone()).collect();
+    }
+    found
+}
+
+/// Least tile at a level: what runs side by side below it, times one step of the engine.
+fn least(
+    einsum: &Einsum,
+    system: &System,
+    chain: &Chain,
+    spatial: &Spatial,
+    level: usize,
+) -> Extents {
+    let mut tile = product_of(einsum, &spatial[level.min(spatial.len())..]);
+    if let Some(native) = system.arrays[chain.array].tile {
+        for (class, size) in [
+            (Class::M, native.m),
+            (Class::N, native.n),
+            (Class::K, native.k),
+        ] {
+            let largest = ranks_of(einsum, class).max_by_key(|(_, size)| *size);
+            if let Some((rank, _)) = largest {
+                tile[rank] *= size;
+            }
+        }
+    }
+    for (extent, rank) in tile.iter_mut().zip(&einsum.ranks) {
+        *extent = (*extent).min(rank.size);
+    }
+    tile
+}
+
+fn product_of(einsum: &Einsum, levels: &[SmallVec<[Loop; 6]>]) -> Extents {
+    let mut product: Extents = SmallVec::from_elem(1, einsum.ranks.len());
+    for l in levels.iter().flatten() {
+        product[l.rank as usize] *= l.factor;
+    }
+    product
+}
+
+fn write(tile: &mut Extents, part: &[(usize, u64)]) {
+    for &(rank, extent) in part {
+        tile[rank] = extent;
+    }
+}
+
+/// Ranks outermost first: G, then the classes in their order.
+fn in_order(einsum: &Einsum, order: [Class; 3]) -> SmallVec<[usize; 10]> {
+    let classes = std::iter::once(Class::G).chain(order);
+    classes
+        .flat_map(|class| ranks_of(einsum, class).map(|(i, _)| i))
+        .collect()
+}
+
+fn ranks_of(einsum: &Einsum, class: Class) -> impl DoubleEndedIterator<Item = (usize, u64)> + '_ {
+    let ranks = einsum.ranks.iter().enumerate();
+    ranks
+        .filter(move |(_, r)| r.class == class)
+        .map(|(i, r)| (i, r.size))
+}

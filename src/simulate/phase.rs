@@ -1,0 +1,307 @@
+//! One phase: its steps priced, settled under the power cap, and summed.
+
+use crate::cost::{Bound, Cost, EnergyBook};
+use crate::hardware::System;
+use crate::power::{Entry, Settled, dynamic, settle};
+use crate::schedule::{Fusion, peak};
+use crate::units::{Bytes, Joules, Macs, Seconds, Watts};
+use crate::workload::{OpGraph, Phase};
+
+use super::bound::{graph_bound, one_bound};
+use super::estimate::{Coverage, Fidelity, OperatorEstimate, PhaseEstimate, Totals};
+use super::price::{Priced, resource};
+
+/// One priced graph and how often it runs.
+pub(super) struct PricedStep {
+    pub(super) graph: OpGraph,
+    pub(super) fusion: Fusion,
+    pub(super) prices: Vec<Priced>,
+    pub(super) weight: u64,
+}
+
+/// Sums the steps of a phase. All steps have the same operators at different sizes.
+pub(super) fn summarize(
+    phase: Phase,
+    system: &System,
+    steps: &[PricedStep],
+    fidelity: Fidelity,
+) -> PhaseEstimate {
+    let entries: Vec<Entry<'_>> = steps.iter().flat_map(|s| entries(system, s)).collect();
+    let settled = settle(system, &entries);
+    let operators = operators(phase_weight(steps), system, steps, &settled);
+    let totals = totals(system, steps, &entries, &settled, &operators, fidelity);
+    let peaks = steps.iter().map(|s| peak(&s.graph, &s.fusion).bytes);
+    PhaseEstimate {
+        phase,
+        steps: phase_weight(steps),
+        activation_peak: peaks.fold(Bytes::ZERO, Bytes::max),
+        totals,
+        operators,
+    }
+}
+
+fn phase_weight(steps: &[PricedStep]) -> u64 {
+    steps.iter().map(|s| s.weight).sum()
+}
+
+fn entries<'a>(system: &System, step: &'a PricedStep) -> Vec<Entry<'a>> {
+    let of = |priced: &'a Priced| Entry {
+        cost: &priced.cost,
+        count: (step.graph.operator(priced.op).count * step.weight) as f64,
+        overhead: overhead(system, priced),
+    };
+    step.prices.iter().map(of).collect()
+}
+
+fn overhead(system: &System, priced: &Priced) -> Seconds {
+    if priced.launched {
+        system.overhead.kernel
+    } else {
+        Seconds::ZERO
+    }
+}
+
+/// One row per operator: means over the steps, weighted by how often they run.
+fn operators(
+    n_steps: u64,
+    system: &System,
+    steps: &[PricedStep],
+    settled: &Settled,
+) -> Vec<OperatorEstimate> {
+    let Some(first) = steps.first() else {
+        return Vec::new();
+    };
+    let rows = first.prices.iter().enumerate();
+    rows.map(|(i, priced)| {
+        let op = first.graph.operator(priced.op);
+        let mut mean = Mean::new(system);
+        for step in steps {
+            let share = step.weight as f64 / n_steps.max(1) as f64;
+            mean.add(system, step, &step.prices[i], settled, share);
+        }
+        let carrier = first.fusion.carrier(priced.op);
+        let bytes = system.memories.iter().zip(&mean.bytes);
+        let power = match (mean.energy, settled.standing, mean.latency.0 > 0.0) {
+            (Some(energy), Some(standing), true) => Some(standing + energy / mean.latency),
+            _ => None,
+        };
+        OperatorEstimate {
+            name: op.name.clone(),
+            block: op.block.clone(),
+            kind: op.kind.name(),
+            source: op.source.clone(),
+            count: op.count * n_steps,
+            macs: mean.macs,
+            useful_macs: mean.useful_macs,
+            latency: mean.latency,
+            roofline_latency: mean.roofline,
+            energy: mean.energy,
+            power,
+            mac_utilization: utilization(mean.useful_macs, mean.peak_time, mean.latency),
+            bound: match carrier {
+                Some(_) => "fused".to_owned(),
+                None => binding(system, &priced.cost, overhead(system, priced)),
+            },
+            bytes: bytes.map(|(m, b)| (m.name.clone(), *b)).collect(),
+            fused_into: carrier.map(|c| first.graph.operator(c).name.clone()),
+            mapping: priced.cost.mapping.clone(),
+        }
+    })
+    .collect()
+}
+
+/// The resource that sets the time, or the launch if that takes longer.
+fn binding(system: &System, cost: &Cost, overhead: Seconds) -> String {
+    if overhead > cost.overlapped() {
+        return resource(system, Bound::Launch);
+    }
+    resource(system, cost.bound())
+}
+
+struct Mean {
+    latency: Seconds,
+    roofline: Seconds,
+    macs: f64,
+    useful_macs: f64,
+    /// Time of the useful MACs at the peak rate.
+    peak_time: Seconds,
+    energy: Option<Joules>,
+    bytes: Vec<Bytes>,
+}
+
+impl Mean {
+    fn new(system: &System) -> Self {
+        Self {
+            latency: Seconds::ZERO,
+            roofline: Seconds::ZERO,
+            macs: 0.0,
+            useful_macs: 0.0,
+            peak_time: Seconds::ZERO,
+            energy: Some(Joules::ZERO),
+            bytes: vec![Bytes::ZERO; system.memories.len()],
+        }
+    }
+
+    fn add(
+        &mut self,
+        system: &System,
+        step: &PricedStep,
+        priced: &Priced,
+        settled: &Settled,
+        share: f64,
+    ) {
+        let op = step.graph.operator(priced.op);
+        let cost = &priced.cost;
+        let time = cost.alone(system, settled.ratio) + overhead(system, priced);
+        self.latency += time * share;
+        self.roofline += one_bound(&step.graph, system, op) * share;
+        self.macs += op.macs() * share;
+        self.useful_macs += op.useful_macs() * share;
+        let peak = priced.executed.and_then(|d| system.peak(d));
+        if let Some(peak) = peak {
+            self.peak_time += Macs(op.useful_macs() * share) / peak;
+        }
+        let energy = is_covered(&cost.energy).then(|| dynamic(cost, settled.logic_factor) * share);
+        self.energy = match (self.energy, energy) {
+            (Some(sum), Some(more)) => Some(sum + more),
+            _ => None,
+        };
+        for (mine, traffic) in self.bytes.iter_mut().zip(&cost.traffic) {
+            *mine += traffic.total() * share;
+        }
+    }
+}
+
+/// Whether every event has a figure.
+fn is_covered(book: &EnergyBook) -> bool {
+    book.events - book.covered <= 1e-9 * book.events
+}
+
+fn utilization(useful_macs: f64, peak_time: Seconds, latency: Seconds) -> Option<f64> {
+    (useful_macs > 0.0 && latency.0 > 0.0).then(|| peak_time / latency)
+}
+
+fn totals(
+    system: &System,
+    steps: &[PricedStep],
+    entries: &[Entry<'_>],
+    settled: &Settled,
+    operators: &[OperatorEstimate],
+    fidelity: Fidelity,
+) -> Totals {
+    let mut book = EnergyBook::default();
+    for entry in entries {
+        book.add(&entry.cost.energy, entry.count);
+    }
+    let weighted = |of: &dyn Fn(&PricedStep) -> f64| -> f64 {
+        steps.iter().map(|s| of(s) * s.weight as f64).sum()
+    };
+    let roofline = Seconds(weighted(&|s| graph_bound(&s.graph, system).0));
+    let latency = match fidelity {
+        Fidelity::Roofline => roofline,
+        Fidelity::Mapped => Seconds(weighted(&|s| mapped(system, s).0)),
+        Fidelity::Scheduled => settled.latency,
+    };
+    let dynamic_energy = is_covered(&book).then(|| {
+        let each = entries.iter();
+        each.map(|e| dynamic(e.cost, settled.logic_factor) * e.count)
+            .sum::<Joules>()
+    });
+    let static_energy = settled.standing.map(|p| p * latency);
+    let energy = dynamic_energy.zip(static_energy).map(|(d, s)| d + s);
+    let useful_macs = weighted(&|s| s.graph.useful_macs());
+    let peak_time: Seconds = operators
+        .iter()
+        .filter_map(|o| o.mac_utilization.map(|u| o.latency * (u * o.count as f64)))
+        .sum();
+    Totals {
+        latency,
+        roofline_latency: roofline,
+        macs: weighted(&|s| s.graph.macs()),
+        useful_macs,
+        mac_utilization: utilization(useful_macs, peak_time, latency),
+        dynamic_energy,
+        static_energy,
+        energy,
+        energy_parts: parts(system, &book, settled.logic_factor),
+        average_power: energy.filter(|_| latency.0 > 0.0).map(|e| e / latency),
+        peak_power: peak_power(system, operators),
+        clock_ratio: settled.ratio,
+        coverage: coverage(steps, &book),
+        bytes: total_bytes(system, entries),
+    }
+}
+
+/// The longest of all resources' summed busy times: everything overlaps perfectly.
+fn mapped(system: &System, step: &PricedStep) -> Seconds {
+    let mut matrix = Seconds::ZERO;
+    let mut vector = Seconds::ZERO;
+    let mut ports = vec![Seconds::ZERO; system.memories.len()];
+    for priced in &step.prices {
+        let count = step.graph.operator(priced.op).count as f64;
+        matrix += priced.cost.matrix * count;
+        vector += priced.cost.vector * count;
+        for (sum, busy) in ports.iter_mut().zip(&priced.cost.ports) {
+            *sum += *busy * count;
+        }
+    }
+    ports.into_iter().fold(matrix.max(vector), Seconds::max)
+}
+
+fn parts(system: &System, book: &EnergyBook, logic_factor: f64) -> Vec<(String, Joules)> {
+    let logic = [
+        ("matrix", book.matrix),
+        ("vector", book.vector),
+        ("network", book.network),
+    ];
+    let logic = logic.map(|(name, e)| (name.to_owned(), e * logic_factor));
+    let memories = system.memories.iter().zip(&book.memories);
+    let memories = memories.map(|(m, e)| (m.name.clone(), *e));
+    let all = logic.into_iter().chain(memories);
+    all.filter(|(_, e)| e.0 > 0.0).collect()
+}
+
+/// Power of the hungriest operator; the cap holds over operators as well.
+fn peak_power(system: &System, operators: &[OperatorEstimate]) -> Option<Watts> {
+    let cap = system.power.cap.or(system.power.tdp);
+    let mut peak: Option<Watts> = None;
+    for op in operators.iter().filter(|o| o.latency.0 > 0.0) {
+        let power = op.power?;
+        peak = Some(peak.map_or(power, |p| p.max(power)));
+    }
+    peak.map(|p| cap.map_or(p, |cap| p.min(cap)))
+}
+
+fn coverage(steps: &[PricedStep], book: &EnergyBook) -> Coverage {
+    let (mut known, mut all) = (0.0, 0.0);
+    let (mut known_bytes, mut all_bytes) = (0.0, 0.0);
+    for step in steps {
+        let (k, n) = step.graph.known_operators();
+        known += (k * step.weight) as f64;
+        all += (n * step.weight) as f64;
+        for priced in &step.prices {
+            let op = step.graph.operator(priced.op);
+            let bytes: Bytes = priced.cost.traffic.iter().map(|t| t.total()).sum();
+            let total = bytes.0 * (op.count * step.weight) as f64;
+            all_bytes += total;
+            if op.kind.name() != "opaque" {
+                known_bytes += total;
+            }
+        }
+    }
+    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 1.0 };
+    Coverage {
+        macs: share(known, all),
+        bytes: share(known_bytes, all_bytes),
+        energy: share(book.covered, book.events),
+    }
+}
+
+fn total_bytes(system: &System, entries: &[Entry<'_>]) -> Vec<(String, Bytes)> {
+    let at = |i: usize| -> Bytes {
+        let each = entries.iter();
+        each.map(|e| e.cost.traffic[i].total() * e.count).sum()
+    };
+    let memories = system.memories.iter().enumerate();
+    memories.map(|(i, m)| (m.name.clone(), at(i))).collect()
+}
