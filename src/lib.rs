@@ -4,10 +4,12 @@
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
 pub mod catalog;
+pub mod cli;
 pub mod cost;
 pub mod diag;
 pub mod document;
 pub mod expr;
+pub mod fit;
 pub mod footprint;
 pub mod hardware;
 pub mod import;
@@ -15,6 +17,7 @@ pub mod mapper;
 pub mod mapping;
 pub mod pareto;
 pub mod power;
+pub mod record;
 pub mod report;
 pub mod schedule;
 pub mod simulate;

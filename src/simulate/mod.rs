@@ -4,6 +4,7 @@ mod bound;
 mod estimate;
 mod memo;
 mod memory;
+mod metric;
 mod phase;
 mod price;
 mod run;
@@ -16,6 +17,7 @@ pub use estimate::{
 };
 pub use memo::Memo;
 pub use memory::memory_use;
+pub use metric::{Constraint, ConstraintError, Metric, Relation};
 pub use price::{Priced, price, resource};
 pub use run::{roofs, run};
 pub use stage::{Step, binding, longest_context, phase_of, steps};
