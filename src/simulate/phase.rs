@@ -54,7 +54,7 @@ fn entries<'a>(system: &System, step: &'a PricedStep) -> Vec<Entry<'a>> {
     step.prices.iter().map(of).collect()
 }
 
-fn overhead(system: &System, priced: &Priced) -> Seconds {
+pub(super) fn overhead(system: &System, priced: &Priced) -> Seconds {
     if priced.launched {
         system.overhead.kernel
     } else {
@@ -112,7 +112,7 @@ fn operators(
 }
 
 /// The resource that sets the time, or the launch if that takes longer.
-fn binding(system: &System, cost: &Cost, overhead: Seconds) -> String {
+pub(super) fn binding(system: &System, cost: &Cost, overhead: Seconds) -> String {
     if overhead > cost.overlapped() {
         return resource(system, Bound::Launch);
     }
@@ -181,7 +181,7 @@ impl Mean {
 }
 
 /// Whether every event has a figure.
-fn is_covered(book: &EnergyBook) -> bool {
+pub(super) fn is_covered(book: &EnergyBook) -> bool {
     book.events - book.covered <= 1e-9 * book.events
 }
 
