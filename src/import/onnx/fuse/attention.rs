@@ -38,12 +38,16 @@ pub(super) fn fuse(f: &mut Fuser, softmax: usize) -> Option<()> {
     let sizes = heads(qk, pv, &f.value(q)?.dims)?;
     let bare = (members.clone(), [q, k, v], sizes);
     let (members, operands, sizes) = shed(f, bare.clone()).unwrap_or(bare);
+    // Named after the product with the values, whatever the last step is.
+    let node = f.steps[values].as_ref()?.node;
     f.replace(
         &members,
         &operands,
         "Attention",
         Work::Attend(Box::new(sizes)),
-    )
+    )?;
+    f.steps[*members.iter().max()?].as_mut()?.node = node;
+    Some(())
 }
 
 /// Steps, operands and sizes of an attention.
