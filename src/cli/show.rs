@@ -86,7 +86,7 @@ fn chip(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     let hardware = HardwarePart::of(&system, &simulate::roofs(&system), area);
     let document = ChipDocument::of(&system, hardware, ProblemPart::all(&warnings));
     match console.format {
-        Format::Table => console.print(&card::chip(&document, console))?,
+        Format::Table => console.print(&card::chip(&document, &system, console))?,
         Format::Json => console.print(&record::to_json(&document))?,
         Format::Jsonl | Format::Csv | Format::Md => {
             console.table(&chip_table(&document, console), &document)?;
