@@ -532,3 +532,49 @@ fn a_reader_that_stops_is_no_problem() {
     assert_eq!(output.status.code(), Some(0), "{err}");
     assert!(!err.contains("E0203") && !err.contains("panic"), "{err}");
 }
+
+#[test]
+fn tables_are_priced_row_by_row() {
+    let stem = format!("wattline-table-{}", std::process::id());
+    let path = |name: &str| std::env::temp_dir().join(format!("{stem}-{name}.csv"));
+    let text = |name: &str| path(name).to_str().expect("is UTF-8").to_owned();
+    let rows = "id,chip,stack,regime,op,dtype,shape\n\
+                a,h100-sxm,trtllm,burst,gemm,bf16,m=4096;n=4096;k=4096\n\
+                b,no-such-chip,trtllm,burst,gemm,bf16,m=1;n=1;k=1\n";
+    std::fs::write(path("ops"), rows).expect("can be written");
+    let (code, out, err) = call(&["ops", &text("ops"), "-o", &text("priced")]);
+    assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    assert!(err.contains("1 of 2 rows"), "{err}");
+    let priced = std::fs::read_to_string(path("priced")).expect("is written");
+    let lines: Vec<Vec<&str>> = priced.lines().map(|l| l.split(',').collect()).collect();
+    let column = lines[0]
+        .iter()
+        .position(|c| *c == "predicted_us")
+        .expect("is there");
+    // 2 * 4096^3 operations take at least 139 us at 989 TFLOP/s.
+    assert!(lines[1][column].parse::<f64>().expect("a number") > 138.0);
+    assert_eq!(lines[2][column], "");
+    let rows = "id,model,on,chips,tp,pp,ep,dp,batch,prompt,output,dtype,stack,mode\n\
+                0,llama-3.1-8b,h100-sxm,1,1,1,1,1,4,512,64,bf16,vllm,static\n";
+    std::fs::write(path("cases"), rows).expect("can be written");
+    let (code, out, err) = call(&["run", "--cases", &text("cases"), "-j", "1"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.lines()
+            .next()
+            .is_some_and(|l| l.contains("tpot_s") && l.ends_with("fits")),
+        "{out}"
+    );
+    assert!(
+        out.lines().nth(1).is_some_and(|l| l.ends_with("true")),
+        "{out}"
+    );
+    refused(
+        &["run", "--cases", &text("cases"), "--batch", "2"],
+        &["cannot be used with"],
+    );
+    refused(&["ops", &text("none")], &["E0203"]);
+    for name in ["ops", "priced", "cases"] {
+        std::fs::remove_file(path(name)).expect("can be removed");
+    }
+}

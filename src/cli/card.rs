@@ -236,10 +236,13 @@ pub(super) fn chip(document: &ChipDocument, system: &System, console: &Console) 
     out
 }
 
+/// Prints a value in SI base units.
+type Show = fn(f64) -> String;
+
 /// A knob as people write it.
 fn quantity(value: Quantity) -> String {
     let si = value.value;
-    let known: [(Dimension, fn(f64) -> String); 8] = [
+    let known: [(Dimension, Show); 8] = [
         (Dimension::BYTES, |v| Bytes(v).to_string()),
         (Dimension::FREQUENCY, |v| Hertz(v).to_string()),
         (Dimension::BANDWIDTH, |v| BytesPerSecond(v).to_string()),
