@@ -217,7 +217,7 @@ impl Emitter<'_> {
                 elements: *elements,
             },
             Work::Product { einsum, .. } => OpKind::Einsum {
-                einsum: einsum.clone(),
+                einsum: (**einsum).clone(),
                 dtype: self.product(inputs.first()?, inputs.get(1)?),
             },
             Work::Attend(heads) => {

@@ -36,12 +36,76 @@ pub(super) fn fuse(f: &mut Fuser, softmax: usize) -> Option<()> {
         f.input(values, 1)?,
     );
     let sizes = heads(qk, pv, &f.value(q)?.dims)?;
+    let bare = (members.clone(), [q, k, v], sizes);
+    let (members, operands, sizes) = shed(f, bare.clone()).unwrap_or(bare);
+    // Named after the product with the values, whatever the last step is.
+    let node = f.steps[values].as_ref()?.node;
     f.replace(
         &members,
-        &[q, k, v],
+        &operands,
         "Attention",
         Work::Attend(Box::new(sizes)),
-    )
+    )?;
+    f.steps[*members.iter().max()?].as_mut()?.node = node;
+    Some(())
+}
+
+/// Steps, operands and sizes of an attention.
+type Found = (Vec<usize>, [u32; 3], Heads);
+
+/// Takes in what a fused kernel does while it reads and writes: transposes, constant scales, and the
+/// repetition of shared key and value heads.
+fn shed(f: &Fuser, (mut members, operands, mut sizes): Found) -> Option<Found> {
+    let [q, k, v] = operands.map(|ix| source(f, ix, &mut members));
+    let heads = |ix: u32, width: i64| {
+        let each = sizes.batch.checked_mul(sizes.kv_len)?.checked_mul(width)?;
+        let n = f.value(ix)?.elements();
+        (each > 0 && n % each == 0).then_some(n / each)
+    };
+    let (of_k, of_v) = (heads(k, sizes.qk_dim)?, heads(v, sizes.v_dim)?);
+    let whole = sizes
+        .batch
+        .checked_mul(sizes.q_heads)?
+        .checked_mul(sizes.q_len)?
+        .checked_mul(sizes.qk_dim)?;
+    let shared = of_k == of_v && of_k >= 1 && sizes.q_heads % of_k == 0;
+    if !shared || f.value(q)?.elements() != whole {
+        return None;
+    }
+    sizes.kv_heads = of_k;
+    let last = *members.iter().max()?;
+    if let Some(next) = f.next_is(last, &["Transpose"]) {
+        members.push(next);
+    }
+    Some((members, [q, k, v], sizes))
+}
+
+/// The tensor behind changes of layout that only this attention reads.
+fn source(f: &Fuser, mut ix: u32, members: &mut Vec<usize>) -> u32 {
+    for _ in 0..12 {
+        let mine = |i: &usize| f.next(*i).is_some_and(|n| members.contains(&n));
+        let Some(step) = f.maker(ix).filter(mine) else {
+            break;
+        };
+        let one = |s: &u32| f.is_fixed(*s) && f.value(*s).is_some_and(|v| v.elements() == 1);
+        let scale = f.op(step) == "Mul" && f.ins(step).iter().any(one);
+        let view = [
+            "Reshape",
+            "Unsqueeze",
+            "Squeeze",
+            "Identity",
+            "Transpose",
+            "Expand",
+        ]
+        .contains(&f.op(step));
+        let from = f.ins(step).iter().copied().find(|i| !f.is_fixed(*i));
+        let Some(from) = from.filter(|_| scale || view) else {
+            break;
+        };
+        members.push(step);
+        ix = from;
+    }
+    ix
 }
 
 fn heads(qk: &Einsum, pv: &Einsum, q: &[i64]) -> Option<Heads> {
