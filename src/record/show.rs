@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::hardware::{Assumed, Class, System};
 use crate::units::Bytes;
-use crate::workload::{Binding, Card, OpGraph, Operator, Role, Stage, Workload};
+use crate::workload::{Binding, Card, OpGraph, Operator, Phase, Role, Stage, Workload};
 
 use super::{HardwarePart, Keyed, ProblemPart, SCHEMA};
 
@@ -17,7 +17,7 @@ pub struct ModelTotals {
     pub flops: f64,
     /// Parameters; tied weights once.
     pub parameters: f64,
-    /// Those that take part for each token.
+    /// Those that take part for each token; `null` without tokens.
     pub active_parameters: Option<f64>,
     /// Weights as stored.
     pub weight_bytes: f64,
@@ -145,6 +145,8 @@ impl ModelTotals {
     /// Counts of a bound graph; `batch` sequences are in it.
     pub fn of(card: &Card, binding: &Binding, graph: &OpGraph, activation_peak: Bytes) -> Self {
         let macs = graph.macs();
+        // A dense language model uses all of them for each token.
+        let all_active = (card.default_phase != Phase::Infer).then(|| graph.parameters());
         let (known, all) = graph.known_operators();
         let kv_dtype = binding.precision.kv.unwrap_or(card.dtype);
         let sequences = binding.batch.unwrap_or(1).max(1) as f64;
@@ -153,7 +155,7 @@ impl ModelTotals {
             macs,
             flops: 2.0 * macs,
             parameters: graph.parameters(),
-            active_parameters: card.active_parameters,
+            active_parameters: card.active_parameters.or(all_active),
             weight_bytes: graph.weight_bytes().0,
             activation_peak_bytes: activation_peak.0,
             kv_bytes_per_token: card
