@@ -174,7 +174,10 @@ fn each(
 }
 
 /// A nest of perfect factors: extents per rank are products of the factors.
-fn perfect(rank_classes: usize) -> impl Strategy<Value = (Vec<u64>, Vec<Vec<(u8, u64)>>, u8, u8)> {
+fn perfect(
+    rank_classes: usize,
+    most: u64,
+) -> impl Strategy<Value = (Vec<u64>, Vec<Vec<(u8, u64)>>, u8, u8)> {
     let factors = prop::collection::vec(prop::collection::vec(1..=most, 3), rank_classes);
     let orders = prop::collection::vec(Just(()), 3);
     (factors, orders, 0u8..6, 0u8..6).prop_map(move |(factors, _, a, b)| {
