@@ -128,6 +128,19 @@ mod tests {
     }
 
     #[test]
+    fn ink_starts_behind_the_side_bearing() {
+        // `l` of DejaVu Sans is 569 wide, its ink starts at 193 of 2048 units.
+        let found = letters("l l", pixel_height(204.8));
+        let advance_of_space = 0.1 * 651.0;
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0], ('l', 19.0));
+        assert!(
+            (found[1].1 - (56.9 + advance_of_space + 19.0)).abs() < 0.1,
+            "{found:?}"
+        );
+    }
+
+    #[test]
     fn long_text_is_cut_to_the_limit() {
         assert_eq!(fit("short", 10.0, 100.0), "short");
         let cut = fit(&"operator".repeat(40), 10.0, 100.0);

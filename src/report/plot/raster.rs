@@ -70,11 +70,67 @@ fn encode(rgb: &[u8], size: (u32, u32)) -> Result<Vec<u8>, PlotError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::plot::color::Color;
+    use crate::report::plot::scene::{Area, Text};
+
+    fn decoded(scene: &Scene) -> (u32, Vec<u8>) {
+        let file = write(scene).expect("drawn");
+        let mut reader = png::Decoder::new(file.as_slice())
+            .read_info()
+            .expect("read");
+        let mut rgb = vec![0; reader.output_buffer_size()];
+        reader.next_frame(&mut rgb).expect("read");
+        (reader.info().width, rgb)
+    }
+
+    #[test]
+    fn a_user_unit_is_two_pixels() {
+        let mut scene = Scene::new(5.0, 3.0, "");
+        let red = Color::hex(0xff_0000);
+        let (left, top, right, bottom) = (1.0, 1.0, 4.0, 2.0);
+        scene.rectangle(
+            Area {
+                left,
+                top,
+                right,
+                bottom,
+            },
+            red,
+        );
+        let (width, rgb) = decoded(&scene);
+        assert_eq!((width, rgb.len()), (10, 10 * 6 * 3));
+        let at = |x: usize, y: usize| &rgb[3 * (10 * y + x)..][..3];
+        for (x, y) in [(2, 2), (6, 3)] {
+            assert_eq!(at(x, y), [255, 0, 0], "{x} {y}");
+        }
+        for (x, y) in [(1, 2), (2, 1), (9, 2), (2, 5)] {
+            assert_eq!(at(x, y), [255, 255, 255], "{x} {y}");
+        }
+    }
+
+    #[test]
+    fn turned_text_leaves_its_ink_above_and_left_of_its_start() {
+        let mut scene = Scene::new(40.0, 40.0, "");
+        scene.text(Text::new("HH", (20.0, 30.0), 10.0).turned());
+        let (width, rgb) = decoded(&scene);
+        let width = width as usize;
+        let dark: Vec<(usize, usize)> = (0..rgb.len() / 3)
+            .filter(|i| rgb[3 * i] < 128)
+            .map(|i| (i % width, i / width))
+            .collect();
+        assert!(!dark.is_empty());
+        // H is 1493 of 2048 units high and 1540 wide: 14.6 pixels and, twice, 30.
+        assert!(
+            dark.iter()
+                .all(|(x, y)| (25..=40).contains(x) && (29..=60).contains(y)),
+            "{dark:?}"
+        );
+    }
 
     #[test]
     fn shrinking_averages_squares() {
         let n = N_SAMPLES as usize;
-        // Left half black, right half red and half as bright below.
+        // Left black, right red but for one pixel.
         let mut large = Vec::new();
         for _ in 0..n {
             large.extend(std::iter::repeat_n([0, 0, 0], n));

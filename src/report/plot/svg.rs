@@ -26,6 +26,8 @@ pub(super) fn write(scene: &Scene) -> Result<String, PlotError> {
     let Some((_, body)) = text.split_once('>') else {
         return Err(PlotError::Draw("plotters wrote no SVG tag".to_owned()));
     };
+    // plotters breaks lines around text, which some viewers show as spaces.
+    let body = body.replace("\">\n", "\">").replace("\n</text>", "</text>");
     // Shown at a tenth of the canvas, with a title for screen readers.
     Ok(format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -41,4 +43,34 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::plot::scene::{Anchor, Text};
+
+    #[test]
+    fn text_stands_on_its_baseline_in_both_directions() {
+        let mut scene = Scene::new(50.0, 30.0, "a < b");
+        let text = Text::new("x & y", (20.0, 15.0), 10.0).anchor(Anchor::Middle);
+        scene.text(text.clone());
+        scene.text(text.turned());
+        let svg = write(&scene).expect("drawn");
+        assert!(
+            svg.contains("width=\"50\" height=\"30\" viewBox=\"0 0 500 300\""),
+            "{svg}"
+        );
+        assert!(svg.contains("<title>a &lt; b</title>"), "{svg}");
+        // The em square is 100, so 0.76 em is 76: at 150 - 76 upright, at 200 - 76 turned.
+        assert!(
+            svg.contains("x=\"200\" y=\"74\" dy=\"0.76em\" text-anchor=\"middle\""),
+            "{svg}"
+        );
+        assert!(svg.contains("transform=\"rotate(270, 124, 150)\""), "{svg}");
+        assert!(
+            svg.contains("font-size=\"100\"") && svg.contains(">x &amp; y</text>"),
+            "{svg}"
+        );
+    }
 }
