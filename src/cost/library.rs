@@ -62,7 +62,8 @@ pub fn library_gemm(
     let peak = engine.peak(dtype).map_or(1.0, |p| p.0) * engine.achievable;
     let per_tile = (tile.m * tile.n) as f64 * k;
     let waves = (tiles / clusters).ceil();
-    cost.matrix = Seconds(waves * per_tile * clusters / peak);
+    // Each wave fills its pipeline and writes its tile out.
+    cost.matrix = Seconds(waves * per_tile * clusters / peak) + system.overhead.tile * waves;
     cost.executed_macs = tiles * per_tile;
     let partials = if tile.split > 1 {
         Bytes((product.g * product.m * product.n * tile.split) as f64 * widths.partial)
@@ -89,7 +90,8 @@ pub fn library_gemm(
         };
         cost.traffic[i] = traffic;
         if traffic.total() > Bytes::ZERO {
-            let share = if memory.instances > 1 { busy } else { 1.0 };
+            // Main memory needs no share of its own: its bytes pass the cache as well.
+            let share = if i > 0 { busy } else { 1.0 };
             cost.ports[i] = traffic.total() / (rate * share);
         }
     }
