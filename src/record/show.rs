@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::hardware::{Assumed, Class, System};
 use crate::units::Bytes;
-use crate::workload::{Binding, Card, OpGraph, Operator, Phase, Role, Stage, Workload};
+use crate::workload::{Binding, Card, OpGraph, Operator, Role, Stage, Workload};
 
 use super::{HardwarePart, Keyed, ProblemPart, SCHEMA};
 
