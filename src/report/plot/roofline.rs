@@ -298,11 +298,13 @@ fn roof_label_places(page: Area, roof: &Roof, size: f64) -> Vec<(usize, Point, A
             places.push((1, (x, roof.from.1 + below), Anchor::End));
         }
     } else {
-        // From the left end, as beyond the ridge are other lines; the corner of the text that faces
-        // the line stays off it.
+        // From the first quarter on, as dots gather at the ends and other lines lie beyond the ridge;
+        // the corner of the text that faces the line stays off it.
         let (dx, dy) = (roof.to.0 - roof.from.0, roof.to.1 - roof.from.1);
         let n = (dx.hypot(dy) / 8.0) as usize;
-        for i in 0..=n * 3 / 4 {
+        let mut steps: Vec<usize> = (0..=n * 3 / 4).collect();
+        steps.sort_by_key(|i| i.abs_diff(n / 4));
+        for i in steps {
             let share = i as f64 / n.max(1) as f64;
             let (x, y) = (roof.from.0 + share * dx, roof.from.1 + share * dy);
             places.push((0, (x - 4.0, y + above), Anchor::End));
