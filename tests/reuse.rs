@@ -138,15 +138,17 @@ fn fills_by_walking(einsum: &Einsum, nest: &Nest, slot: Slot, level: usize) -> f
         0,
         &mut |at| {
             let mut at = at.to_vec();
-            let mut held: Option<BTreeSet<Vec<u64>>> = None;
+            let mut held: Option<Vec<(u64, u64)>> = None;
             each(&outside, &temporal, &mut at, 0, &mut |at| {
                 let Some(within) = ranges(&sizes, nest, &loops, at, level) else {
                     return;
                 };
-                let tile = points(einsum, slot, &within);
-                if held.as_ref() != Some(&tile) {
-                    total += tile.len();
-                    held = Some(tile);
+                // Another tile is fetched whole, even where it overlaps the one before.
+                let relevant = (0..within.len()).filter(|&r| einsum.is_relevant(slot, r));
+                let tile = Some(relevant.map(|r| within[r]).collect());
+                if held != tile {
+                    total += points(einsum, slot, &within).len();
+                    held = tile;
                 }
             });
         },
