@@ -5,10 +5,12 @@
 
 pub mod cases;
 pub mod catalog;
+pub mod cli;
 pub mod cost;
 pub mod diag;
 pub mod document;
 pub mod expr;
+pub mod fit;
 pub mod footprint;
 pub mod hardware;
 pub mod import;
@@ -16,6 +18,7 @@ pub mod mapper;
 pub mod mapping;
 pub mod pareto;
 pub mod power;
+pub mod record;
 pub mod report;
 pub mod schedule;
 pub mod serving;

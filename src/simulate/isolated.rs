@@ -8,7 +8,7 @@ use crate::units::{Joules, Seconds, Watts};
 use crate::workload::OpGraph;
 
 use super::Memo;
-use super::bound::graph_bound;
+use super::bound::{compulsory, graph_bound};
 use super::phase::{binding, is_covered, overhead};
 use super::price::{Prepared, price_on};
 
@@ -87,7 +87,7 @@ pub fn isolated(
         .max_by(|a, b| time(a).0.total_cmp(&time(b).0));
     Ok(Isolated {
         latency: settled.latency,
-        roofline: graph_bound(graph, system),
+        roofline: graph_bound(graph, system, compulsory(graph)),
         energy,
         power: energy
             .filter(|_| settled.latency.0 > 0.0)

@@ -5,6 +5,7 @@ mod estimate;
 mod isolated;
 mod memo;
 mod memory;
+mod metric;
 mod phase;
 mod price;
 mod run;
@@ -18,6 +19,7 @@ pub use estimate::{
 pub use isolated::{Conditions, Isolated, isolated};
 pub use memo::Memo;
 pub use memory::memory_use;
+pub use metric::{Constraint, ConstraintError, Metric, Relation};
 pub use price::{Prepared, Priced, price, price_on, resource};
 pub use run::{roofs, run};
 pub use stage::{Step, binding, longest_context, phase_of, steps};

@@ -7,7 +7,7 @@ use crate::schedule::{Fusion, peak};
 use crate::units::{Bytes, Joules, Macs, Seconds, Watts};
 use crate::workload::{OpGraph, Phase};
 
-use super::bound::{graph_bound, one_bound};
+use super::bound::{graph_bound, operator_bound};
 use super::estimate::{Coverage, Fidelity, OperatorEstimate, PhaseEstimate, Totals};
 use super::price::{Priced, resource};
 
@@ -17,6 +17,7 @@ pub(super) struct PricedStep {
     pub(super) fusion: Fusion,
     pub(super) prices: Vec<Priced>,
     pub(super) weight: u64,
+    pub(super) compulsory: Bytes,
 }
 
 /// Sums the steps of a phase. All steps have the same operators at different sizes.
@@ -154,7 +155,14 @@ impl Mean {
         let cost = &priced.cost;
         let time = cost.alone(system, settled.ratio) + overhead(system, priced);
         self.latency += time * share;
-        self.roofline += one_bound(&step.graph, system, op) * share;
+        let bound = operator_bound(
+            &step.graph,
+            &step.fusion,
+            system,
+            priced.op,
+            step.compulsory,
+        );
+        self.roofline += bound * share;
         self.macs += op.macs() * share;
         self.useful_macs += op.useful_macs() * share;
         let peak = priced.executed.and_then(|d| system.peak(d));
@@ -196,7 +204,7 @@ fn totals(
     let weighted = |of: &dyn Fn(&PricedStep) -> f64| -> f64 {
         steps.iter().map(|s| of(s) * s.weight as f64).sum()
     };
-    let roofline = Seconds(weighted(&|s| graph_bound(&s.graph, system).0));
+    let roofline = Seconds(weighted(&|s| graph_bound(&s.graph, system, s.compulsory).0));
     let latency = match fidelity {
         Fidelity::Roofline => roofline,
         Fidelity::Mapped => Seconds(weighted(&|s| mapped(system, s).0)),

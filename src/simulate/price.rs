@@ -46,7 +46,7 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Prices all operators, in graph order.
+/// Prices all operators, in graph order; what is fused is part of its carrier's price.
 ///
 /// # Errors
 /// [`NoMapping`] with the operator's name if a product fits nowhere.
@@ -82,7 +82,20 @@ pub fn price_on(
             cost,
         });
     }
+    ride(graph, fusion, system, &mut all);
     Ok(all)
+}
+
+/// Moves the cost of fused operators to their carriers.
+fn ride(graph: &OpGraph, fusion: &Fusion, system: &System, prices: &mut [Priced]) {
+    let free = Arc::new(Cost::free(system));
+    for (id, _) in graph.nodes() {
+        let Some(carrier) = fusion.carrier(id) else {
+            continue;
+        };
+        let rider = std::mem::replace(&mut prices[id.index()].cost, Arc::clone(&free));
+        Arc::make_mut(&mut prices[carrier.index()].cost).absorb(&rider);
+    }
 }
 
 /// Name of a bound for tables.
@@ -101,7 +114,7 @@ pub fn resource(system: &System, bound: Bound) -> String {
 enum Question {
     Free,
     Product {
-        einsum: Einsum,
+        einsum: Box<Einsum>,
         executed: Dtype,
         widths: Widths,
         compulsory: Traffic,
@@ -174,7 +187,7 @@ impl Question {
         let read = all.map(|(i, t)| op.bytes_read(i, graph.tensor(*t))).sum();
         let result_width = result.unwrap_or(executed).stored_bytes();
         Self::Product {
-            einsum: einsum.clone(),
+            einsum: Box::new(einsum.clone()),
             executed,
             widths: Widths {
                 lhs: stored(Slot::Lhs as usize),

@@ -8,6 +8,7 @@ use crate::units::{Joules, Seconds, Watts};
 use crate::workload::{Dtype, OpGraph, Phase, Precision, Scenario, Workload};
 
 use super::Memo;
+use super::bound::compulsory;
 use super::estimate::{Coverage, Estimate, Fidelity, Generation, PhaseEstimate, Roofs, Totals};
 use super::memory::{empty, include};
 use super::phase::{PricedStep, summarize};
@@ -44,6 +45,7 @@ pub fn run(
         include(&mut memory, &graph, peak(&graph, &fusion).bytes);
         warn_fallbacks(&graph_dtypes(&graph), system, &mut warnings);
         let priced = PricedStep {
+            compulsory: compulsory(&graph),
             graph,
             fusion,
             prices,
