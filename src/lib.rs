@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod cost;
 pub mod diag;
+<<<<<<< HEAD
 pub mod document;
 pub mod expr;
 pub mod footprint;
@@ -17,6 +18,11 @@ pub mod pareto;
 pub mod power;
 pub mod report;
 pub mod schedule;
+=======
+pub mod fit;
+pub mod hardware;
+pub mod record;
+>>>>>>> cli
 pub mod simulate;
 pub mod technology;
 pub mod units;

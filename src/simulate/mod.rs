@@ -8,6 +8,7 @@ mod phase;
 mod price;
 mod run;
 mod stage;
+mod metric;
 
 pub use crate::footprint::Area;
 pub use estimate::{
@@ -19,3 +20,4 @@ pub use memory::memory_use;
 pub use price::{Priced, price, resource};
 pub use run::{roofs, run};
 pub use stage::{Step, binding, longest_context, phase_of, steps};
+pub use metric::{Constraint, ConstraintError, Metric, Relation};

@@ -1,0 +1,358 @@
+//! What can be typed, and its help.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::simulate::{Constraint, Fidelity};
+use crate::units::{ByteStyle, Dimension, Quantity};
+use crate::workload::{Phase, Precision};
+
+const EXAMPLES: &str = "\
+Examples:
+  wattline fit llama-3.1-8b --on h100-sxm --context 32768    does it fit, what would make it fit
+  wattline run llama-3.1-8b --on h100-sxm --batch 8          latency, watts, utilization per operator
+  wattline run model.onnx --on chip.toml -o reports/mine     the same with CSV, JSON and plots
+  wattline show resnet-50                                    parameters, MACs, bytes of a model
+  wattline list chips                                        the catalog
+";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  wattline run llama-3.1-8b --on h100-sxm --prompt 2048 --output 512 --dtype fp8
+  wattline run llama-3.1-8b --on h100-sxm --phase decode --batch 32 --top 10
+  wattline run model.onnx --on edge-npu --shape input=1x3x224x224 --set glb='1 MiB'
+  wattline run llama-3.1-8b --on h100-sxm --require 'ttft<300ms, power<350W'
+  wattline run resnet-50 --on eyeriss --json
+";
+
+const FIT_EXAMPLES: &str = "\
+Examples:
+  wattline fit llama-3.1-8b --on h100-sxm --context 131072
+  wattline fit llama-3.1-70b --on h100-sxm --batch 4 --dtype w=int4,kv=fp8
+  wattline fit path/to/config.json --on l4 --json
+";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  wattline show llama-3.1-8b
+  wattline show model.onnx --shape input=1x3x224x224
+  wattline show h100-sxm --json
+";
+
+/// Latency, watts and utilization of AI models on chips, before either exists.
+#[derive(Debug, Parser)]
+#[command(name = "wattline", version, before_help = EXAMPLES, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Settings of every command.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Global {
+    /// Short for --format json
+    #[arg(long, global = true, conflicts_with = "format", help_heading = "Output")]
+    json: bool,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, help_heading = "Output")]
+    format: Option<Format>,
+    /// No warnings and hints
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Also what was assumed, and full sources
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(super) verbose: bool,
+    /// Colors; NO_COLOR and TERM=dumb are honored
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
+    pub(super) color: Color,
+    /// Sizes in powers of 1000 (si: GB) or 1024 (iec: GiB)
+    #[arg(long, global = true, value_enum, default_value_t = Units::Iec, help_heading = "Output")]
+    pub(super) units: Units,
+    /// Warnings make the exit code 1
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(super) strict: bool,
+}
+
+impl Global {
+    pub(super) fn format(&self) -> Format {
+        if self.json {
+            return Format::Json;
+        }
+        self.format.unwrap_or(Format::Table)
+    }
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// One document
+    Json,
+    /// One object per row
+    Jsonl,
+    /// Comma-separated, SI units in the header
+    Csv,
+    /// GitHub Markdown
+    Md,
+}
+
+/// When to color.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How sizes are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Units {
+    Si,
+    Iec,
+}
+
+impl Units {
+    pub(super) fn style(self) -> ByteStyle {
+        match self {
+            Self::Si => ByteStyle::Si,
+            Self::Iec => ByteStyle::Iec,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Does it fit, how much room is left, what would make it fit (exit 1: does not fit)
+    Fit(FitArgs),
+    /// Latency, energy, power and utilization, in total and per operator (exit 1: does not fit, or a
+    /// --require is not met)
+    Run(RunArgs),
+    /// What is known of a model or a chip
+    Show(ShowArgs),
+    /// The catalog and the vocabulary
+    List(ListArgs),
+    /// Reads chip and model files and reports every problem, without simulating (exit 1: findings)
+    Check(CheckArgs),
+    /// What a problem code means and what to do
+    Explain(ExplainArgs),
+    /// Completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// How a model is bound.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ModelArgs {
+    /// Catalog name, or path to model.onnx, config.json or model.toml
+    pub(super) model: String,
+    /// Sequences or samples at once [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) batch: Option<u64>,
+    /// bf16, fp8, int4, ..., or by role: w=int4,a=bf16,kv=fp8 [default: the model's own]
+    #[arg(long)]
+    pub(super) dtype: Option<Precision>,
+    /// Value of an open dimension of an ONNX graph; repeatable
+    #[arg(long = "dim", value_name = "NAME=VALUE", value_parser = dim)]
+    pub(super) dims: Vec<(String, u64)>,
+    /// Shape of an input of an ONNX graph, such as input=1x3x224x224; repeatable
+    #[arg(long = "shape", value_name = "INPUT=SHAPE", value_parser = shape)]
+    pub(super) shapes: Vec<(String, Vec<u64>)>,
+    /// Count unknown operators by their bytes alone instead of refusing the model
+    #[arg(long, value_enum)]
+    pub(super) unknown: Option<Unknown>,
+}
+
+/// What is done with unknown operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Unknown {
+    BytesOnly,
+}
+
+/// Which chip, and its knobs.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ChipArgs {
+    /// Catalog name of a chip, or path to chip.toml
+    #[arg(long, value_name = "CHIP")]
+    pub(super) on: String,
+    /// A knob or key of the chip, such as glb='1 MiB' or memory.hbm.capacity='96 GiB'; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+#[command(before_help = RUN_EXAMPLES)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    #[command(flatten)]
+    pub(super) chip: ChipArgs,
+    /// infer, prefill, decode or generate [default: generate for language models, else infer]
+    #[arg(long)]
+    pub(super) phase: Option<Phase>,
+    /// Prompt tokens per sequence [default: 1024]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) prompt: Option<u64>,
+    /// Output tokens per sequence [default: 256]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) output: Option<u64>,
+    /// How far the ladder of models is climbed: roofline, mapped or scheduled
+    #[arg(long, default_value = "scheduled", value_parser = fidelity)]
+    pub(super) fidelity: Fidelity,
+    /// Limits that must be met, such as 'ttft<300ms, power<350W' (names: wattline list metrics)
+    #[arg(long, value_name = "LIMITS", value_delimiter = ',')]
+    pub(super) require: Vec<Constraint>,
+    /// Only the N operators of each phase that take the most time
+    #[arg(long, value_name = "N")]
+    pub(super) top: Option<usize>,
+    /// Write run.json, operators.csv, plots and manifest.json into a folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(before_help = FIT_EXAMPLES)]
+pub(super) struct FitArgs {
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    #[command(flatten)]
+    pub(super) chip: ChipArgs,
+    /// Tokens per sequence, prompt and output together [default: 8192, or the model's limit if smaller]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..))]
+    pub(super) context: Option<u64>,
+    /// Share of the memory that stays free
+    #[arg(long, default_value = "5%", value_parser = margin)]
+    pub(super) margin: f64,
+    /// Write fit.json and manifest.json into a folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(before_help = SHOW_EXAMPLES)]
+pub(super) struct ShowArgs {
+    /// Name or file of a model or chip, and how a model is bound
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    /// prefill or decode: the step of a language model that is counted [default: prefill]
+    #[arg(long)]
+    pub(super) phase: Option<Phase>,
+    /// Prompt tokens per sequence [default: 1024]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) prompt: Option<u64>,
+    /// A knob or key of a chip; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    /// What to list
+    #[arg(value_enum)]
+    pub(super) kind: ListKind,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListKind {
+    /// Chips of the catalog
+    Chips,
+    /// Models of the catalog
+    Models,
+    /// Kinds of operators
+    Ops,
+    /// Figures that --require can limit
+    Metrics,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// Names or files of chips and models
+    #[arg(required = true, action = ArgAction::Append)]
+    pub(super) names: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// A code such as E0102; all of them without one
+    pub(super) code: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CompletionsArgs {
+    /// Which shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+fn dim(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = pair(text, "seq=2048")?;
+    let size = value.parse::<u64>().ok().filter(|n| *n > 0);
+    let size = size.ok_or_else(|| format!("`{value}` is not a size of 1 or more"))?;
+    Ok((name, size))
+}
+
+fn shape(text: &str) -> Result<(String, Vec<u64>), String> {
+    let (name, value) = pair(text, "input=1x3x224x224")?;
+    if value == "scalar" || value.is_empty() {
+        return Ok((name, Vec::new()));
+    }
+    let sizes = value.split(['x', ',']).map(|n| n.trim().parse::<u64>());
+    let sizes = sizes.collect::<Result<Vec<_>, _>>();
+    let sizes = sizes.map_err(|_| format!("`{value}` is not a shape such as 1x3x224x224"))?;
+    Ok((name, sizes))
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = pair(text, "glb=\"1 MiB\"")?;
+    let key = key.strip_prefix("chip.").unwrap_or(&key).to_owned();
+    Ok((key, value))
+}
+
+/// Name and value; the name may hold `=` only if it is not the first, as some tensor names do.
+fn pair(text: &str, example: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        Some(_) | None => Err(format!("`{text}` is not a pair such as {example}")),
+    }
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{text}` is not a share such as 5% or 0.05, from 0 to below 100%");
+    let quantity = Quantity::parse(text).map_err(|_| wrong())?;
+    let is_share = quantity.dimension == Dimension::NONE && (0.0..1.0).contains(&quantity.value);
+    is_share.then_some(quantity.value).ok_or_else(wrong)
+}
+
+fn fidelity(text: &str) -> Result<Fidelity, String> {
+    match text {
+        "roofline" => Ok(Fidelity::Roofline),
+        "mapped" => Ok(Fidelity::Mapped),
+        "scheduled" => Ok(Fidelity::Scheduled),
+        other => Err(format!("`{other}` is not one of: roofline, mapped, scheduled")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn pairs_and_shares_are_read() {
+        assert_eq!(dim("seq=2048"), Ok(("seq".to_owned(), 2048)));
+        assert!(dim("seq=0").is_err() && dim("seq").is_err() && dim("=3").is_err());
+        assert_eq!(shape("x=1x3x224x224"), Ok(("x".to_owned(), vec![1, 3, 224, 224])));
+        assert!(shape("x=1x-3").is_err());
+        assert_eq!(setting("chip.glb=1 MiB"), Ok(("glb".to_owned(), "1 MiB".to_owned())));
+        assert_eq!(margin("5%"), Ok(0.05));
+        assert!(margin("100%").is_err() && margin("-1%").is_err() && margin("5 GiB").is_err());
+    }
+}

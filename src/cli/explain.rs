@@ -1,0 +1,62 @@
+//! `wattline explain`: what a problem code means.
+
+use crate::diag::{Code, Problem, Problems, did_you_mean};
+use crate::record::CodeRow;
+use crate::report::{Cell, Column, Table};
+
+use super::args::{ExplainArgs, Format};
+use super::console::Console;
+use super::start::Answer;
+
+pub(super) fn command(args: &ExplainArgs, console: &Console) -> Result<Answer, Problems> {
+    let Some(asked) = &args.code else {
+        let rows: Vec<CodeRow> = Code::ALL.iter().map(|code| row(*code)).collect();
+        console.table(&table(&rows), &rows)?;
+        return Ok(Answer::Yes);
+    };
+    let found = Code::ALL.iter().find(|c| c.as_str().eq_ignore_ascii_case(asked));
+    let code = *found.ok_or_else(|| unknown(asked))?;
+    if console.format == Format::Table {
+        let (name, title, text) = (code.as_str(), code.title(), code.explanation());
+        console.print(&format!("{name}  {title}\n\n{text}\n"))?;
+    } else {
+        console.table(&table(&[row(code)]), &row(code))?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn row(code: Code) -> CodeRow {
+    CodeRow {
+        code: code.as_str(),
+        title: code.title(),
+        explanation: code.explanation(),
+    }
+}
+
+fn table(rows: &[CodeRow]) -> Table {
+    let columns = vec![
+        Column::text("code", "code"),
+        Column::text("title", "title"),
+        Column::text("explanation", "what to do"),
+    ];
+    let mut table = Table::new("", columns);
+    for row in rows {
+        table.push(vec![
+            Cell::text(row.code),
+            Cell::text(row.title),
+            Cell::text(row.explanation),
+        ]);
+    }
+    table
+}
+
+fn unknown(asked: &str) -> Problem {
+    let message = format!("no problem code called `{asked}`");
+    let problem = Problem::new(Code::Usage, message);
+    let names = Code::ALL.iter().map(|c| c.as_str());
+    let problem = match did_you_mean(&asked.to_uppercase(), names) {
+        Some(hint) => problem.help(hint),
+        None => problem,
+    };
+    problem.help("`wattline explain` without a code prints all of them")
+}

@@ -1,0 +1,148 @@
+//! Names and files to checked models and chips; the one place that binds the command to the readers.
+
+use std::sync::Arc;
+
+use crate::catalog::{self, Content, Entry, Kind};
+use crate::diag::{Code, Problem, Problems, did_you_mean};
+use crate::hardware::{Profile, System};
+use crate::import;
+use crate::workload::{Binding, Card, Model, OpGraph, Workload};
+
+use super::args::{ChipArgs, ModelArgs};
+
+/// A model or a chip.
+pub(super) enum Named {
+    Model,
+    Chip,
+}
+
+/// The model of a name or path, with what the command line says of its binding.
+///
+/// # Errors
+/// As [`catalog::model`] and [`import::model`].
+pub(super) fn model(args: &ModelArgs) -> Result<Workload, Problems> {
+    let inner = plain_model(&args.model)?;
+    let (name, origin) = (inner.name.clone(), inner.origin.clone());
+    let chosen = Chosen {
+        inner,
+        keep_batch: args.batch.is_some(),
+        unknown_as_bytes: args.unknown.is_some(),
+    };
+    Ok(Workload::new(name, origin, Arc::new(chosen)))
+}
+
+/// The model of a name or path as it stands in the file.
+///
+/// # Errors
+/// As [`catalog::model`] and [`import::model`].
+pub(super) fn plain_model(name: &str) -> Result<Workload, Problems> {
+    import::model(&catalog::model(name)?)
+}
+
+/// The chip of a name or path with its knobs set, and warnings.
+///
+/// # Errors
+/// As [`catalog::chip`] and [`Profile`].
+pub(super) fn chip(args: &ChipArgs) -> Result<(System, Vec<Problem>), Problems> {
+    evaluate(&args.on, &args.sets)
+}
+
+/// The chip of a name or path with these knobs, and warnings.
+///
+/// # Errors
+/// As [`catalog::chip`] and [`Profile`].
+pub(super) fn evaluate(
+    name: &str,
+    sets: &[(String, String)],
+) -> Result<(System, Vec<Problem>), Problems> {
+    let entry = catalog::chip(name)?;
+    let mut profile = profile(&entry)?;
+    let mut problems = Problems::new();
+    for (key, value) in sets {
+        if let Err(wrong) = profile.set(key, value) {
+            problems.extend(wrong);
+        }
+    }
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    profile.evaluate()
+}
+
+fn profile(entry: &Entry) -> Result<Profile, Problems> {
+    let source = entry.source()?;
+    let lookup = |name: &str| catalog::chip(name).and_then(|base| base.source());
+    Profile::parse(&source, &lookup)
+}
+
+/// Whether a name or path is a model or a chip.
+///
+/// # Errors
+/// E0201 if it is neither; what reading the file says.
+pub(super) fn kind_of(name: &str) -> Result<Named, Problems> {
+    if catalog::models().contains(&name) {
+        return Ok(Named::Model);
+    }
+    if catalog::chips().contains(&name) {
+        return Ok(Named::Chip);
+    }
+    match catalog::model(name) {
+        Ok(entry) => Ok(kind_of_entry(&entry)),
+        Err(problems) if problems.0.iter().any(|p| p.code == Code::NoModel) => {
+            Err(neither(name).into())
+        }
+        Err(problems) => Err(problems),
+    }
+}
+
+/// A TOML file is a model if it names a graph or carries a configuration.
+fn kind_of_entry(entry: &Entry) -> Named {
+    match (entry.kind, &entry.content) {
+        (Kind::Toml, Content::Text(text)) => {
+            let table = toml::de::DeTable::parse(text);
+            let is_model = table.is_ok_and(|t| {
+                let table = t.get_ref();
+                table.contains_key("onnx") || table.contains_key("config")
+            });
+            if is_model { Named::Model } else { Named::Chip }
+        }
+        (Kind::Onnx | Kind::Json | Kind::Csv | Kind::Toml, _) => Named::Model,
+    }
+}
+
+fn neither(name: &str) -> Problem {
+    let (models, chips) = (catalog::models(), catalog::chips());
+    let names = models.iter().chain(&chips).copied();
+    let problem = Problem::new(Code::NoModel, format!("no model or chip called `{name}`"));
+    let problem = match did_you_mean(name, names) {
+        Some(hint) => problem.help(hint),
+        None => problem,
+    };
+    problem.help(format!(
+        "{} models: wattline list models · {} chips: wattline list chips · or give a path",
+        models.len(),
+        chips.len()
+    ))
+}
+
+/// A model bound as the command line says: a batch that nobody asked for does not fight a fixed one.
+struct Chosen {
+    inner: Workload,
+    keep_batch: bool,
+    unknown_as_bytes: bool,
+}
+
+impl Model for Chosen {
+    fn card(&self) -> &Card {
+        self.inner.card()
+    }
+
+    fn graph(&self, binding: &Binding) -> Result<(OpGraph, Vec<Problem>), Problems> {
+        let mut binding = binding.clone();
+        if !self.keep_batch && binding.batch == Some(1) {
+            binding.batch = None;
+        }
+        binding.unknown_as_bytes |= self.unknown_as_bytes;
+        self.inner.graph(&binding)
+    }
+}

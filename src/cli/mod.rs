@@ -1,0 +1,28 @@
+//! The command: arguments to plan, run and exit code. The only printer.
+//!
+//! Results go to standard output, problems and progress to standard error. Exit codes: 0 done or yes,
+//! 1 the answer is no, 2 bad usage or input, 3 internal error, 130 interrupted.
+//!
+//! ```
+//! use wattline::cli;
+//!
+//! assert_eq!(cli::run(["wattline", "explain", "E0102", "--quiet"]), 0);
+//! ```
+
+mod args;
+mod card;
+mod check;
+mod console;
+mod explain;
+mod fit;
+mod fit_text;
+mod list;
+mod load;
+mod operators;
+mod plots;
+mod run;
+mod run_text;
+mod show;
+mod start;
+
+pub use start::{main, run};

@@ -1,0 +1,230 @@
+//! `wattline run`: one model on one chip.
+
+use std::path::Path;
+
+use crate::diag::{Code, Problem, Problems};
+use crate::hardware::System;
+use crate::record::{self, Manifest, RunDocument};
+use crate::simulate::{self, Estimate, Memo};
+use crate::workload::{Phase, Scenario, Workload};
+
+use super::args::{Format, ModelArgs, RunArgs};
+use super::console::Console;
+use super::operators::largest;
+use super::start::Answer;
+use super::{load, plots, run_text};
+
+pub(super) fn command(
+    args: &RunArgs,
+    console: &Console,
+    words: &[String],
+) -> Result<Answer, Problems> {
+    let model = load::model(&args.model);
+    let chip = load::chip(&args.chip);
+    let (workload, (system, mut warnings)) = both(model, chip)?;
+    let scenario = scenario(args);
+    let memo = Memo::new();
+    let mut estimate = simulate::run(&workload, &system, &scenario, args.fidelity, &memo)?;
+    warnings.extend(without_effect(args, estimate.phase));
+    warnings.extend(dead_settings(args, &workload, &scenario, &estimate)?);
+    warnings.append(&mut estimate.warnings);
+    estimate.warnings = warnings;
+    let document = RunDocument::of(&estimate, &system);
+    present(args, console, &document, &estimate)?;
+    if let Some(folder) = &args.output_dir {
+        write(folder, &document, words)?;
+        if console.format == Format::Table && !console.quiet {
+            console.print(&format!("saved {}\n", folder.display()))?;
+        }
+    }
+    console.warn(&estimate.warnings);
+    let met = args.require.iter().all(|limit| limit.met(&estimate));
+    Ok(if met && estimate.memory.fits() { Answer::Yes } else { Answer::No })
+}
+
+/// Both, or the problems of both.
+pub(super) fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Result<(A, B), Problems> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(mut first), Err(second)) => {
+            first.extend(second);
+            Err(first)
+        }
+        (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(problems),
+    }
+}
+
+/// What the model's arguments say, phase and lengths left as by default.
+pub(super) fn bound(args: &ModelArgs) -> Scenario {
+    let default = Scenario::default();
+    Scenario {
+        batch: args.batch.unwrap_or(default.batch),
+        precision: args.dtype.unwrap_or_default(),
+        dims: args.dims.iter().cloned().collect(),
+        shapes: args.shapes.iter().cloned().collect(),
+        ..default
+    }
+}
+
+fn scenario(args: &RunArgs) -> Scenario {
+    let bound = bound(&args.model);
+    Scenario {
+        phase: args.phase,
+        prompt: args.prompt.unwrap_or(bound.prompt),
+        output: args.output.unwrap_or(bound.output),
+        ..bound
+    }
+}
+
+/// Lengths that the phase has no use for.
+fn without_effect(args: &RunArgs, phase: Phase) -> Vec<Problem> {
+    let (prompt, output) = match phase {
+        Phase::Infer => (false, false),
+        Phase::Prefill => (true, false),
+        Phase::Decode | Phase::Generate => (true, true),
+    };
+    let flags = [
+        ("--prompt", args.prompt.is_some() && !prompt),
+        ("--output", args.output.is_some() && !output),
+    ];
+    let unused = flags.iter().filter(|flag| flag.1);
+    unused
+        .map(|(flag, _)| {
+            let message = format!("`{flag}` was given but the phase `{phase}` does not depend on it");
+            Problem::new(Code::NoEffect, message)
+        })
+        .collect()
+}
+
+/// Settings of the chip that moved no result: each is left out once, then nudged.
+fn dead_settings(
+    args: &RunArgs,
+    workload: &Workload,
+    scenario: &Scenario,
+    estimate: &Estimate,
+) -> Result<Vec<Problem>, Problems> {
+    let mut dead = Vec::new();
+    for (i, (key, value)) in args.chip.sets.iter().enumerate() {
+        let mut tries: Vec<Option<String>> = vec![None];
+        tries.extend(nudged(value).into_iter().map(Some));
+        let mut moved = false;
+        for other in tries {
+            let mut sets = args.chip.sets.clone();
+            match other {
+                Some(other) => sets[i].1 = other,
+                None => drop(sets.remove(i)),
+            }
+            // Outside of what the key allows: this try says nothing.
+            let Ok((system, _)) = load::evaluate(&args.chip.on, &sets) else {
+                continue;
+            };
+            let memo = Memo::new();
+            let Ok(found) = simulate::run(workload, &system, scenario, args.fidelity, &memo) else {
+                moved = true;
+                break;
+            };
+            if !same_figures(&found, estimate) {
+                moved = true;
+                break;
+            }
+        }
+        if !moved {
+            let message = format!("`{key}` was set but no result depends on it");
+            dead.push(Problem::new(Code::NoEffect, message));
+        }
+    }
+    Ok(dead)
+}
+
+/// A quarter more and a quarter less of a value that starts with a number.
+fn nudged(value: &str) -> Vec<String> {
+    let end = value
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | '_')))
+        .unwrap_or(value.len());
+    let Ok(number) = value[..end].replace('_', "").parse::<f64>() else {
+        return Vec::new();
+    };
+    let is_whole = number.fract() == 0.0 && value[end..].trim().is_empty();
+    [1.25, 0.75, 2.0, 0.5]
+        .iter()
+        .map(|factor| number * factor)
+        .filter(|n| !is_whole || n.fract() == 0.0)
+        .map(|n| format!("{n}{}", &value[end..]))
+        .collect()
+}
+
+fn same_figures(a: &Estimate, b: &Estimate) -> bool {
+    a.totals == b.totals
+        && a.phases == b.phases
+        && a.memory == b.memory
+        && a.generation == b.generation
+        && a.area == b.area
+}
+
+fn present(
+    args: &RunArgs,
+    console: &Console,
+    document: &RunDocument,
+    estimate: &Estimate,
+) -> Result<(), Problems> {
+    match console.format {
+        Format::Table => console.print(&run_text::text(document, &args.require, args.top, estimate, console)),
+        Format::Json => console.print(&record::to_json(document)),
+        Format::Csv => console.print(&record::operators_csv(&only_top(document, args.top))),
+        Format::Jsonl => {
+            let rows = only_top(document, args.top).operators;
+            let lines: String = rows.iter().map(record::to_json_line).collect();
+            console.print(&lines)
+        }
+        Format::Md => console.print(&run_text::markdown(document, args.top, console)),
+    }
+}
+
+fn only_top(document: &RunDocument, top: Option<usize>) -> RunDocument {
+    let mut operators = Vec::new();
+    for phase in &document.phases {
+        let all = document.operators.iter().filter(|o| o.phase == phase.phase);
+        let all: Vec<_> = all.collect();
+        operators.extend(largest(&all, top).into_iter().cloned());
+    }
+    RunDocument {
+        operators,
+        ..document.clone()
+    }
+}
+
+/// Everything that is known of the run, as files.
+fn write(folder: &Path, document: &RunDocument, words: &[String]) -> Result<(), Problems> {
+    let mut files = plots::files(document)?;
+    files.push(("run.json".to_owned(), record::to_json(document).into_bytes()));
+    files.push(("operators.csv".to_owned(), record::operators_csv(document).into_bytes()));
+    write_all(folder, &files, words)
+}
+
+/// Files and their manifest, which comes last.
+pub(super) fn write_all(
+    folder: &Path,
+    files: &plots::Files,
+    words: &[String],
+) -> Result<(), Problems> {
+    record::create_folder(folder)?;
+    for (name, content) in files {
+        record::write_file(&folder.join(name), content)?;
+    }
+    let names = files.iter().map(|(name, _)| name.clone()).collect();
+    let manifest = Manifest::now(words.to_vec(), names);
+    record::write_file(&folder.join("manifest.json"), record::to_json(&manifest).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nudged;
+
+    #[test]
+    fn values_are_nudged_with_their_unit() {
+        assert_eq!(nudged("1 MiB"), ["1.25 MiB", "0.75 MiB", "2 MiB", "0.5 MiB"]);
+        assert_eq!(nudged("16"), ["20", "12", "32", "8"]);
+        assert_eq!(nudged("3"), ["6"]);
+        assert!(nudged("hbm3").is_empty());
+    }
+}

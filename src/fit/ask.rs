@@ -1,0 +1,122 @@
+//! What is asked, and who answers how much memory it takes.
+
+use std::collections::BTreeMap;
+
+use crate::diag::Problems;
+use crate::simulate::MemoryUse;
+use crate::units::Bytes;
+use crate::workload::{OpGraph, OpKind, Phase, Precision, Scenario};
+
+/// One question about memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// Tokens per sequence, prompt and output together; `None` for models without tokens.
+    pub context: Option<u64>,
+    /// Sequences or samples.
+    pub batch: u64,
+    /// Formats.
+    pub precision: Precision,
+    /// Values of symbolic dimensions.
+    pub dims: BTreeMap<String, u64>,
+    /// Shapes of inputs.
+    pub shapes: BTreeMap<String, Vec<u64>>,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self {
+            context: None,
+            batch: 1,
+            precision: Precision::default(),
+            dims: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Ask {
+    /// The scenario whose memory is looked at: the whole context is prompt, but for the last token.
+    pub fn scenario(&self) -> Scenario {
+        let context = self.context.unwrap_or(2).max(2);
+        Scenario {
+            phase: Some(match self.context {
+                Some(_) => Phase::Generate,
+                None => Phase::Infer,
+            }),
+            batch: self.batch,
+            prompt: context - 1,
+            output: 1,
+            precision: self.precision,
+            dims: self.dims.clone(),
+            shapes: self.shapes.clone(),
+        }
+    }
+}
+
+/// Another chip that could be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Name in the catalog.
+    pub name: String,
+    /// Of its main memory.
+    pub capacity: Bytes,
+    /// Kept by its runtime.
+    pub reserve: Bytes,
+}
+
+/// How tensor parallelism divides what a chip holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Fewest key-value heads of an attention layer; `None` without a cache.
+    pub kv_heads: Option<u64>,
+}
+
+impl Shard {
+    /// Of a bound graph.
+    pub fn of(graph: &OpGraph) -> Self {
+        let heads = graph.operators().filter_map(|op| match &op.kind {
+            OpKind::Attention(attention) => Some(attention.kv_heads),
+            OpKind::Einsum { .. }
+            | OpKind::Elementwise(_)
+            | OpKind::Reduction(_)
+            | OpKind::Gather { .. }
+            | OpKind::Layout(_)
+            | OpKind::KvAppend { .. }
+            | OpKind::Opaque { .. } => None,
+        });
+        Self {
+            kv_heads: heads.min(),
+        }
+    }
+
+    /// What one of `chips` holds: weights and state divided, the cache divided over the key-value
+    /// heads (`ceil(heads / chips)` of `heads` each; one head is never split), activations and reserve
+    /// as on one chip.
+    ///
+    /// Source: derived; Shoeybi et al., "Megatron-LM", 2019, section 3.
+    pub fn per_chip(self, whole: &MemoryUse, chips: u64) -> MemoryUse {
+        let heads = self.kv_heads.unwrap_or(1).max(1);
+        let kv_share = heads.div_ceil(chips.max(1)) as f64 / heads as f64;
+        let n = chips.max(1) as f64;
+        MemoryUse {
+            weights: whole.weights / n,
+            kv_cache: whole.kv_cache * kv_share,
+            state: whole.state / n,
+            ..whole.clone()
+        }
+    }
+}
+
+/// Answers questions about one model on one chip.
+pub struct Probe<'a> {
+    /// Memory that a question takes.
+    pub memory: &'a dyn Fn(&Ask) -> Result<MemoryUse, Problems>,
+    /// How it is divided.
+    pub shard: Shard,
+    /// Longest context the model states.
+    pub model_context: Option<u64>,
+    /// Name of the chip.
+    pub chip: &'a str,
+    /// Other chips, asked for only if it does not fit.
+    pub candidates: &'a dyn Fn() -> Vec<Candidate>,
+}

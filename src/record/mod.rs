@@ -1,0 +1,37 @@
+//! Results as stored and printed by machines: JSON documents, tables of operators, folders of a run.
+//!
+//! Keys name their SI unit; what is not known is `null`, never 0. [`SCHEMA`] rises only when a key is
+//! removed, renamed or redefined. This is the only writer of results, and only `manifest.json` holds a date.
+//!
+//! ```
+//! use wattline::diag::{Code, Problem};
+//! use wattline::record::ProblemsDocument;
+//!
+//! let document = ProblemsDocument::of(&[Problem::new(Code::NoChip, "no chip called `h100`")]);
+//! let text = wattline::record::to_json(&document);
+//! assert!(text.contains("\"code\": \"E0202\""));
+//! ```
+
+mod fit;
+mod json;
+mod list;
+mod manifest;
+mod problem;
+mod run;
+mod show;
+mod table;
+mod totals;
+mod write;
+
+pub use fit::{FitDocument, FitPart, LimitsPart, RemedyPart};
+pub use json::{Keyed, SCHEMA, to_json, to_json_line};
+pub use list::{ChipRow, CodeRow, MetricRow, ModelRow, OpRow};
+pub use manifest::Manifest;
+pub use problem::{ProblemPart, ProblemsDocument};
+pub use run::{HardwarePart, MemoryPart, OperatorPart, RoofsPart, RunDocument, WorkloadPart};
+pub use show::{
+    ChipDocument, ComponentPart, ModelDocument, ModelOperatorPart, ModelTotals, class_name,
+};
+pub use table::operators_csv;
+pub use totals::{CoveragePart, PhasePart, TotalsPart};
+pub use write::{create_folder, write_file};

@@ -1,0 +1,261 @@
+//! The document of one run: `wattline run --json`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::hardware::{Assumed, System};
+use crate::simulate::{Estimate, MemoryUse, OperatorEstimate, Roofs};
+use crate::workload::{Phase, Scenario};
+
+use super::totals::keyed;
+use super::{Keyed, PhasePart, ProblemPart, SCHEMA, TotalsPart};
+
+/// What was asked of which model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorkloadPart {
+    /// Model.
+    pub name: String,
+    /// The phase priced.
+    pub phase: &'static str,
+    /// Sequences or samples over all chips.
+    pub batch: u64,
+    /// Prompt tokens per sequence; `null` in `infer`.
+    pub prompt: Option<u64>,
+    /// Output tokens per sequence; `null` in `infer`.
+    pub output: Option<u64>,
+    /// Precision asked for; `null` keeps the model's own.
+    pub dtype: Option<String>,
+    /// The model's own type of weights.
+    pub weight_dtype: Option<&'static str>,
+    /// Values of symbolic dimensions that were asked for.
+    pub dims: BTreeMap<String, u64>,
+    /// Shapes of inputs that were asked for.
+    pub shapes: BTreeMap<String, Vec<u64>>,
+}
+
+/// Peaks of the chip.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RoofsPart {
+    /// Operations per second by format, widest first.
+    pub peak_op_per_s: Keyed<f64>,
+    /// Bandwidth of all instances by memory, outermost first.
+    pub bandwidth_byte_per_s: Keyed<f64>,
+}
+
+/// Which chip.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HardwarePart {
+    /// Vendor and part.
+    pub name: String,
+    /// Knobs in SI base units.
+    pub params: Keyed<f64>,
+    /// Peaks.
+    pub roofs: RoofsPart,
+    /// Sum of the components on the die, if all are known.
+    pub area_m2: Option<f64>,
+    /// Values taken from the class.
+    pub assumed: Vec<Assumed>,
+}
+
+/// Memory verdict of a run: physical capacity, no margin kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemoryPart {
+    /// Whether everything is in main memory at once.
+    pub fits: bool,
+    /// Sum of the parts.
+    pub required_bytes: f64,
+    /// Of the main memory; `null` if unbounded.
+    pub capacity_bytes: Option<f64>,
+    /// Missing; 0 if it fits.
+    pub short_bytes: f64,
+    /// Name of the memory.
+    pub memory: String,
+    /// What needs it.
+    pub parts: Keyed<f64>,
+}
+
+/// One operator; figures are of one execution.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OperatorPart {
+    /// Name in the model.
+    pub name: String,
+    /// `infer`, `prefill` or `decode`.
+    pub phase: &'static str,
+    /// Layer or block; empty if unknown.
+    pub block: String,
+    /// Kind.
+    pub kind: &'static str,
+    /// Operator of the source format.
+    pub source: String,
+    /// Executions in the scenario.
+    pub count: u64,
+    /// Multiply-accumulates, attention over the full square.
+    pub macs: f64,
+    /// Two per multiply-accumulate.
+    pub flops: f64,
+    /// Time, after capping.
+    pub latency_s: f64,
+    /// Compulsory work at peak rates.
+    pub roofline_latency_s: f64,
+    /// Dynamic energy.
+    pub energy_j: Option<f64>,
+    /// Dynamic, idle and active power while it runs.
+    pub power_w: Option<f64>,
+    /// Useful MACs over what the peak rate would do.
+    pub mac_utilization: Option<f64>,
+    /// The binding resource.
+    pub bound: String,
+    /// Bytes moved by memory, outermost first.
+    pub bytes: Keyed<f64>,
+    /// Operator whose result it transforms on the way out.
+    pub fused_into: Option<String>,
+    /// The mapping in one line.
+    pub mapping: Option<String>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunDocument {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What was asked.
+    pub workload: WorkloadPart,
+    /// On which chip.
+    pub hardware: HardwarePart,
+    /// Whole scenario.
+    pub totals: TotalsPart,
+    /// Memory verdict.
+    pub fit: MemoryPart,
+    /// Per phase, in time order.
+    pub phases: Vec<PhasePart>,
+    /// Operators of all phases, in execution order.
+    pub operators: Vec<OperatorPart>,
+    /// What the reader should know.
+    pub warnings: Vec<ProblemPart>,
+}
+
+impl WorkloadPart {
+    /// Of a scenario as it was priced.
+    pub fn of(
+        name: &str,
+        phase: Phase,
+        scenario: &Scenario,
+        weight_dtype: Option<&'static str>,
+    ) -> Self {
+        let tokens = match phase {
+            Phase::Infer => None,
+            Phase::Prefill | Phase::Decode | Phase::Generate => Some(()),
+        };
+        let dtype = scenario.precision.to_string();
+        Self {
+            name: name.to_owned(),
+            phase: phase.name(),
+            batch: scenario.batch,
+            prompt: tokens.map(|()| scenario.prompt),
+            output: tokens.map(|()| scenario.output),
+            dtype: (!dtype.is_empty()).then_some(dtype),
+            weight_dtype,
+            dims: scenario.dims.clone(),
+            shapes: scenario.shapes.clone(),
+        }
+    }
+}
+
+impl HardwarePart {
+    /// Of a chip with its roofs and area.
+    pub fn of(system: &System, roofs: &Roofs, area_m2: Option<f64>) -> Self {
+        let params = system.params.iter();
+        let peaks = roofs.peaks.iter();
+        Self {
+            name: system.name.clone(),
+            params: params.map(|p| (p.name.clone(), p.value.value)).collect(),
+            roofs: RoofsPart {
+                peak_op_per_s: peaks.map(|(d, p)| (d.name().to_owned(), p.0)).collect(),
+                bandwidth_byte_per_s: keyed(&roofs.bandwidths, |b| b.0),
+            },
+            area_m2,
+            assumed: system.assumed.clone(),
+        }
+    }
+}
+
+impl MemoryPart {
+    /// Of the memory use of an estimate.
+    pub fn of(memory: &MemoryUse) -> Self {
+        Self {
+            fits: memory.fits(),
+            required_bytes: memory.required().0,
+            capacity_bytes: memory.capacity.0.is_finite().then_some(memory.capacity.0),
+            short_bytes: memory.short().0,
+            memory: memory.memory.clone(),
+            parts: parts(memory),
+        }
+    }
+}
+
+/// Consumers of main memory, in the order in which they are printed.
+pub(super) fn parts(memory: &MemoryUse) -> Keyed<f64> {
+    let all = [
+        ("weight_bytes", memory.weights),
+        ("kv_cache_bytes", memory.kv_cache),
+        ("state_bytes", memory.state),
+        ("activation_bytes", memory.activations),
+        ("reserve_bytes", memory.reserve),
+    ];
+    all.iter()
+        .map(|(name, b)| ((*name).to_owned(), b.0))
+        .collect()
+}
+
+impl OperatorPart {
+    /// One operator of a phase.
+    pub fn of(phase: Phase, op: &OperatorEstimate) -> Self {
+        Self {
+            name: op.name.clone(),
+            phase: phase.name(),
+            block: op.block.clone(),
+            kind: op.kind,
+            source: op.source.clone(),
+            count: op.count,
+            macs: op.macs,
+            flops: 2.0 * op.macs,
+            latency_s: op.latency.0,
+            roofline_latency_s: op.roofline_latency.0,
+            energy_j: op.energy.map(|e| e.0),
+            power_w: op.power.map(|p| p.0),
+            mac_utilization: op.mac_utilization,
+            bound: op.bound.clone(),
+            bytes: keyed(&op.bytes, |b| b.0),
+            fused_into: op.fused_into.clone(),
+            mapping: op.mapping.clone(),
+        }
+    }
+}
+
+impl RunDocument {
+    /// Of an estimate and the chip it was made for.
+    pub fn of(estimate: &Estimate, system: &System) -> Self {
+        let phases = estimate.phases.iter();
+        let area = estimate.area.total.map(|a| a.0);
+        let operators = phases.clone().flat_map(|phase| {
+            let operators = phase.operators.iter();
+            operators.map(|op| OperatorPart::of(phase.phase, op))
+        });
+        Self {
+            schema: SCHEMA,
+            workload: WorkloadPart::of(
+                &estimate.model,
+                estimate.phase,
+                &estimate.scenario,
+                estimate.weight_dtype.map(|d| d.name()),
+            ),
+            hardware: HardwarePart::of(system, &estimate.roofs, area),
+            totals: TotalsPart::of(estimate),
+            fit: MemoryPart::of(&estimate.memory),
+            operators: operators.collect(),
+            phases: phases.map(|p| PhasePart::of(estimate, p)).collect(),
+            warnings: ProblemPart::all(&estimate.warnings),
+        }
+    }
+}
