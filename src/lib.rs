@@ -6,9 +6,10 @@
 pub mod catalog;
 pub mod cost;
 pub mod diag;
-<<<<<<< HEAD
 pub mod document;
+pub mod explore;
 pub mod expr;
+pub mod fit;
 pub mod footprint;
 pub mod hardware;
 pub mod import;
@@ -16,13 +17,9 @@ pub mod mapper;
 pub mod mapping;
 pub mod pareto;
 pub mod power;
+pub mod record;
 pub mod report;
 pub mod schedule;
-=======
-pub mod fit;
-pub mod hardware;
-pub mod record;
->>>>>>> cli
 pub mod simulate;
 pub mod technology;
 pub mod units;

@@ -4,11 +4,12 @@ mod bound;
 mod estimate;
 mod memo;
 mod memory;
+mod metric;
 mod phase;
+mod prepare;
 mod price;
 mod run;
 mod stage;
-mod metric;
 
 pub use crate::footprint::Area;
 pub use estimate::{
@@ -17,7 +18,8 @@ pub use estimate::{
 };
 pub use memo::Memo;
 pub use memory::memory_use;
+pub use metric::{Constraint, ConstraintError, Metric, Relation};
+pub use prepare::{Prepared, runnable};
 pub use price::{Priced, price, resource};
 pub use run::{roofs, run};
 pub use stage::{Step, binding, longest_context, phase_of, steps};
-pub use metric::{Constraint, ConstraintError, Metric, Relation};
