@@ -1,3 +1,5 @@
 //! The `wattline` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    wattline::cli::main()
+}

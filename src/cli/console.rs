@@ -88,6 +88,14 @@ impl Console {
         }
     }
 
+    /// Problems of single rows, after the rows that could be read.
+    ///
+    /// # Errors
+    /// The problems, if there are any.
+    pub(super) fn fail_unless_empty(&self, problems: Vec<Problem>) -> Result<(), Problems> {
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+
     /// Whether a warning was raised.
     pub(super) fn has_warned(&self) -> bool {
         self.warned.get()

@@ -1,14 +1,12 @@
 //! Names and files to checked models and chips; the one place that binds the command to the readers.
 
-use std::sync::Arc;
-
 use crate::catalog::{self, Content, Entry, Kind};
 use crate::diag::{Code, Problem, Problems, did_you_mean};
 use crate::hardware::{Profile, System};
 use crate::import;
-use crate::workload::{Binding, Card, Model, OpGraph, Workload};
+use crate::workload::Workload;
 
-use super::args::{ChipArgs, ModelArgs};
+use super::args::ChipArgs;
 
 /// A model or a chip.
 pub(super) enum Named {
@@ -16,26 +14,11 @@ pub(super) enum Named {
     Chip,
 }
 
-/// The model of a name or path, with what the command line says of its binding.
+/// The model of a name or path.
 ///
 /// # Errors
 /// As [`catalog::model`] and [`import::model`].
-pub(super) fn model(args: &ModelArgs) -> Result<Workload, Problems> {
-    let inner = plain_model(&args.model)?;
-    let (name, origin) = (inner.name.clone(), inner.origin.clone());
-    let chosen = Chosen {
-        inner,
-        keep_batch: args.batch.is_some(),
-        unknown_as_bytes: args.unknown.is_some(),
-    };
-    Ok(Workload::new(name, origin, Arc::new(chosen)))
-}
-
-/// The model of a name or path as it stands in the file.
-///
-/// # Errors
-/// As [`catalog::model`] and [`import::model`].
-pub(super) fn plain_model(name: &str) -> Result<Workload, Problems> {
+pub(super) fn model(name: &str) -> Result<Workload, Problems> {
     import::model(&catalog::model(name)?)
 }
 
@@ -71,8 +54,11 @@ pub(super) fn evaluate(
 
 fn profile(entry: &Entry) -> Result<Profile, Problems> {
     let source = entry.source()?;
-    let lookup = |name: &str| catalog::chip(name).and_then(|base| base.source());
-    Profile::parse(&source, &lookup)
+    let lookup = |name: &str| {
+        let base = catalog::chip(name)?.source()?;
+        Ok((base.name.to_string(), base.text.to_string()))
+    };
+    Profile::parse(&source.name, &source.text, lookup)
 }
 
 /// Whether a name or path is a model or a chip.
@@ -123,26 +109,4 @@ fn neither(name: &str) -> Problem {
         models.len(),
         chips.len()
     ))
-}
-
-/// A model bound as the command line says: a batch that nobody asked for does not fight a fixed one.
-struct Chosen {
-    inner: Workload,
-    keep_batch: bool,
-    unknown_as_bytes: bool,
-}
-
-impl Model for Chosen {
-    fn card(&self) -> &Card {
-        self.inner.card()
-    }
-
-    fn graph(&self, binding: &Binding) -> Result<(OpGraph, Vec<Problem>), Problems> {
-        let mut binding = binding.clone();
-        if !self.keep_batch && binding.batch == Some(1) {
-            binding.batch = None;
-        }
-        binding.unknown_as_bytes |= self.unknown_as_bytes;
-        self.inner.graph(&binding)
-    }
 }

@@ -33,8 +33,9 @@ fn failed(name: &str, error: &plot::PlotError) -> Problems {
 
 fn subtitle(run: &RunDocument) -> String {
     let (workload, chip) = (&run.workload, &run.hardware.name);
-    let (name, phase, batch) = (&workload.name, workload.phase, workload.batch);
-    format!("{name} on {chip}, {phase}, batch {batch}")
+    let (name, phase) = (&workload.name, workload.phase);
+    let batch = workload.batch.map_or(String::new(), |n| format!(", batch {n}"));
+    format!("{name} on {chip}, {phase}{batch}")
 }
 
 /// Operators with arithmetic against the roofs; intensity is per byte of main memory.

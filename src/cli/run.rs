@@ -19,7 +19,7 @@ pub(super) fn command(
     console: &Console,
     words: &[String],
 ) -> Result<Answer, Problems> {
-    let model = load::model(&args.model);
+    let model = load::model(&args.model.model);
     let chip = load::chip(&args.chip);
     let (workload, (system, mut warnings)) = both(model, chip)?;
     let scenario = scenario(args);
@@ -58,10 +58,11 @@ pub(super) fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Resu
 pub(super) fn bound(args: &ModelArgs) -> Scenario {
     let default = Scenario::default();
     Scenario {
-        batch: args.batch.unwrap_or(default.batch),
+        batch: args.batch,
         precision: args.dtype.unwrap_or_default(),
         dims: args.dims.iter().cloned().collect(),
         shapes: args.shapes.iter().cloned().collect(),
+        unknown_as_bytes: args.unknown.is_some(),
         ..default
     }
 }

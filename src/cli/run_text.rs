@@ -74,8 +74,10 @@ fn headline(run: &RunDocument) -> String {
     let mut parts = vec![
         format!("{} on {}", workload.name, run.hardware.name),
         workload.phase.to_owned(),
-        format!("batch {}", count(workload.batch)),
     ];
+    if let Some(batch) = workload.batch.or(workload.prompt.map(|_| 1)) {
+        parts.push(format!("batch {}", count(batch)));
+    }
     if let Some(prompt) = workload.prompt {
         parts.push(format!("prompt {}", count(prompt)));
     }

@@ -5,36 +5,37 @@ use std::collections::BTreeMap;
 use crate::diag::Problems;
 use crate::simulate::MemoryUse;
 use crate::units::Bytes;
-use crate::workload::{OpGraph, OpKind, Phase, Precision, Scenario};
+use crate::workload::{OpGraph, OpKind, Phase, Precision, Scenario, Stage};
 
 /// One question about memory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ask {
     /// Tokens per sequence, prompt and output together; `None` for models without tokens.
     pub context: Option<u64>,
-    /// Sequences or samples.
-    pub batch: u64,
+    /// Sequences or samples; `None` leaves it to the model.
+    pub batch: Option<u64>,
     /// Formats.
     pub precision: Precision,
     /// Values of symbolic dimensions.
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs.
     pub shapes: BTreeMap<String, Vec<u64>>,
+    /// Count unknown operators by their bytes alone.
+    pub unknown_as_bytes: bool,
 }
 
-impl Default for Ask {
-    fn default() -> Self {
-        Self {
-            context: None,
-            batch: 1,
-            precision: Precision::default(),
-            dims: BTreeMap::new(),
-            shapes: BTreeMap::new(),
-        }
-    }
-}
+/// Most new tokens of all sequences in one step: a longer prompt is processed in chunks.
+///
+/// Source: vLLM 0.10 documentation, "Optimization and tuning", chunked prefill: default of
+/// `max_num_batched_tokens` on large GPUs.
+pub const PREFILL_CHUNK: u64 = 8192;
 
 impl Ask {
+    /// Sequences or samples, one unless asked otherwise.
+    pub fn sequences(&self) -> u64 {
+        self.batch.unwrap_or(1)
+    }
+
     /// The scenario whose memory is looked at: the whole context is prompt, but for the last token.
     pub fn scenario(&self) -> Scenario {
         let context = self.context.unwrap_or(2).max(2);
@@ -50,7 +51,27 @@ impl Ask {
             precision: self.precision,
             dims: self.dims.clone(),
             shapes: self.shapes.clone(),
+            unknown_as_bytes: self.unknown_as_bytes,
         }
+    }
+
+    /// The steps that need the most: the last chunk of the prompt, and the last token.
+    pub fn stages(&self) -> Vec<Stage> {
+        let Some(context) = self.context else {
+            return vec![Stage::Infer];
+        };
+        let prompt = context.max(2) - 1;
+        let tokens = (PREFILL_CHUNK / self.sequences().max(1)).clamp(1, prompt);
+        vec![
+            Stage::Tokens {
+                tokens,
+                past: prompt - tokens,
+            },
+            Stage::Tokens {
+                tokens: 1,
+                past: prompt,
+            },
+        ]
     }
 }
 

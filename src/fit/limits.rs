@@ -36,11 +36,11 @@ pub(super) fn find(probe: &Probe<'_>, ask: &Ask, fit: &Fit) -> Limits {
 /// Largest batch that fits, everything else as asked.
 pub(super) fn max_batch(probe: &Probe<'_>, ask: &Ask, fit: &Fit) -> Option<u64> {
     let with = |batch| Ask {
-        batch,
+        batch: Some(batch),
         ..ask.clone()
     };
     // A model whose batch is fixed refuses another one.
-    (probe.memory)(&with(ask.batch.saturating_add(1))).ok()?;
+    (probe.memory)(&with(ask.sequences().saturating_add(1))).ok()?;
     largest(1, |batch| fits(probe, &with(batch), fit))
 }
 

@@ -7,7 +7,7 @@
 //! use wattline::fit::Ask;
 //! use wattline::workload::Phase;
 //!
-//! let ask = Ask { context: Some(8192), batch: 4, ..Ask::default() };
+//! let ask = Ask { context: Some(8192), batch: Some(4), ..Ask::default() };
 //! let scenario = ask.scenario();
 //! assert_eq!(scenario.prompt + scenario.output, 8192);
 //! assert_eq!(scenario.phase, Some(Phase::Generate));
@@ -18,7 +18,7 @@ mod limits;
 mod remedy;
 mod verdict;
 
-pub use ask::{Ask, Candidate, Probe, Shard};
+pub use ask::{Ask, Candidate, PREFILL_CHUNK, Probe, Shard};
 pub use limits::{Limits, MAX_CHIPS};
 pub use remedy::Remedy;
 pub use verdict::{Fit, check};

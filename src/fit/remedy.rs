@@ -58,7 +58,7 @@ fn context(probe: &Probe<'_>, ask: &Ask, fit: &Fit) -> Option<Remedy> {
 }
 
 fn batch(probe: &Probe<'_>, ask: &Ask, fit: &Fit) -> Option<Remedy> {
-    if ask.batch <= 1 {
+    if ask.sequences() <= 1 {
         return Some(Remedy {
             knob: "batch",
             change: "batch ↓".to_owned(),
@@ -71,7 +71,7 @@ fn batch(probe: &Probe<'_>, ask: &Ask, fit: &Fit) -> Option<Remedy> {
     Some(Remedy {
         knob: "batch",
         change: if fits {
-            format!("batch {} instead of {}", count(most), count(ask.batch))
+            format!("batch {} instead of {}", count(most), count(ask.sequences()))
         } else {
             "batch ↓".to_owned()
         },

@@ -84,7 +84,7 @@ mod tests {
     /// keys and values, two bytes each: 327 680 B a token.
     fn llama_70b(ask: &Ask) -> Result<MemoryUse, Problems> {
         let bytes = |dtype: Option<Dtype>| dtype.map_or(2.0, Dtype::stored_bytes);
-        let tokens = (ask.context.unwrap_or(0) * ask.batch) as f64;
+        let tokens = (ask.context.unwrap_or(0) * ask.sequences()) as f64;
         Ok(MemoryUse {
             memory: "hbm".to_owned(),
             capacity: Bytes(80.0 * GIB),
@@ -117,7 +117,7 @@ mod tests {
         };
         let ask = Ask {
             context: Some(context),
-            batch,
+            batch: Some(batch),
             ..Ask::default()
         };
         check(&probe, &ask, 0.05).expect("binds")

@@ -18,8 +18,8 @@ pub struct WorkloadPart {
     pub name: String,
     /// The phase priced.
     pub phase: &'static str,
-    /// Sequences or samples over all chips.
-    pub batch: u64,
+    /// Sequences or samples over all chips; `null` leaves it to the graph.
+    pub batch: Option<u64>,
     /// Prompt tokens per sequence; `null` in `infer`.
     pub prompt: Option<u64>,
     /// Output tokens per sequence; `null` in `infer`.

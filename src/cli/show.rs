@@ -1,0 +1,104 @@
+//! `wattline show`: what is known of a model or a chip.
+
+use crate::diag::{Code, Problem, Problems};
+use crate::footprint;
+use crate::record::{self, ChipDocument, HardwarePart, ModelDocument, ProblemPart};
+use crate::schedule::{fuse, peak};
+use crate::simulate;
+use crate::workload::{Phase, Scenario, Stage};
+
+use super::args::{Format, ShowArgs};
+use super::console::Console;
+use super::load::{self, Named};
+use super::run::bound;
+use super::start::Answer;
+use super::{card, card::chip_table, card::operator_table};
+
+pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Problems> {
+    match load::kind_of(&args.model.model)? {
+        Named::Model => model(args, console)?,
+        Named::Chip => chip(args, console)?,
+    }
+    Ok(Answer::Yes)
+}
+
+fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
+    refuse(&[("--set", !args.sets.is_empty())], "model")?;
+    let workload = load::model(&args.model.model)?;
+    let scenario = scenario(args);
+    let phase = simulate::phase_of(&workload, &scenario)?;
+    let stage = match phase {
+        Phase::Infer => Stage::Infer,
+        Phase::Decode => Stage::Tokens {
+            tokens: 1,
+            past: scenario.prompt,
+        },
+        Phase::Prefill | Phase::Generate => Stage::Tokens {
+            tokens: scenario.prompt,
+            past: 0,
+        },
+    };
+    if phase == Phase::Infer {
+        refuse(&[("--prompt", args.prompt.is_some())], "model without tokens")?;
+    }
+    let binding = simulate::binding(&scenario, stage);
+    let (graph, warnings) = workload.graph(&binding)?;
+    let live = peak(&graph, &fuse(&graph)).bytes;
+    let parts = ProblemPart::all(&warnings);
+    let document = ModelDocument::of(&workload, &binding, &graph, live, parts);
+    match console.format {
+        Format::Table => console.print(&card::model(&document, &scenario, console))?,
+        Format::Json => console.print(&record::to_json(&document))?,
+        Format::Jsonl | Format::Csv | Format::Md => {
+            console.table(&operator_table(&document, console), &document)?;
+        }
+    }
+    console.warn(&warnings);
+    Ok(())
+}
+
+fn scenario(args: &ShowArgs) -> Scenario {
+    let bound = bound(&args.model);
+    Scenario {
+        phase: args.phase,
+        prompt: args.prompt.unwrap_or(bound.prompt),
+        ..bound
+    }
+}
+
+fn chip(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
+    let model = &args.model;
+    let flags = [
+        ("--batch", model.batch.is_some()),
+        ("--dtype", model.dtype.is_some()),
+        ("--dim", !model.dims.is_empty()),
+        ("--shape", !model.shapes.is_empty()),
+        ("--unknown", model.unknown.is_some()),
+        ("--phase", args.phase.is_some()),
+        ("--prompt", args.prompt.is_some()),
+    ];
+    refuse(&flags, "chip")?;
+    let (system, warnings) = load::evaluate(&model.model, &args.sets)?;
+    let area = footprint::area(&system).total.map(|a| a.0);
+    let hardware = HardwarePart::of(&system, &simulate::roofs(&system), area);
+    let document = ChipDocument::of(&system, hardware, ProblemPart::all(&warnings));
+    match console.format {
+        Format::Table => console.print(&card::chip(&document, console))?,
+        Format::Json => console.print(&record::to_json(&document))?,
+        Format::Jsonl | Format::Csv | Format::Md => {
+            console.table(&chip_table(&document, console), &document)?;
+        }
+    }
+    console.warn(&warnings);
+    Ok(())
+}
+
+/// Flags that this kind of thing has no use for.
+fn refuse(flags: &[(&str, bool)], kind: &str) -> Result<(), Problems> {
+    let given: Vec<&str> = flags.iter().filter(|f| f.1).map(|f| f.0).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} has no effect on a {kind}", given.join(", "));
+    Err(Problem::new(Code::Usage, message).into())
+}
