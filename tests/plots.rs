@@ -285,7 +285,7 @@ fn the_picture_holds_what_it_is_about() {
                 "Area",
                 "infeasible (",
             ],
-            _ => &["Throughput per chip →", "on the front ("],
+            _ => &["Throughput per chip (tok/s) →", "on the front ("],
         };
         for text in expected {
             assert!(svg.contains(text), "{name} lacks {text}");
@@ -365,7 +365,7 @@ fn odd_values_never_panic() {
                 Plot::Scatter(scatter),
             ] {
                 check_xml(&plot::svg(&plot).expect("a picture"));
-                if a.to_bits() % 3 == b.to_bits() % 3 {
+                if a.to_bits() == b.to_bits() {
                     assert!(plot::png(&plot).expect("a picture").len() > 1000);
                 }
             }
@@ -396,26 +396,23 @@ fn nothing_and_too_much_are_answered() {
 #[test]
 fn many_bars_are_folded_and_many_groups_share_gray() {
     let mut bars = bars();
-    let group = bars.panels[0].groups[0].clone();
     bars.panels[0].groups = (0..40)
         .map(|i| BarGroup {
             label: format!("layer {i}"),
             parts: (0..12)
                 .map(|k| (format!("part {k}"), 1.0 + f64::from(k)))
                 .collect(),
-            ..group.clone()
         })
         .collect();
     let svg = check(&Plot::Bars(bars));
     assert!(svg.contains("25 more") && svg.contains(">other<"));
 }
 
-/// Writes the pictures of these tests into the folder named by `WATTLINE_PLOTS`, to be looked at.
+/// Writes the pictures of these tests into the folder named by `WATTLINE_PLOTS`.
 #[test]
+#[ignore = "for eyes: WATTLINE_PLOTS=folder cargo test --test plots -- --ignored"]
 fn pictures_can_be_looked_at() {
-    let Ok(folder) = std::env::var("WATTLINE_PLOTS") else {
-        return;
-    };
+    let folder = std::env::var("WATTLINE_PLOTS").expect("names a folder");
     for (name, plot) in all() {
         let path = std::path::Path::new(&folder).join(name);
         std::fs::write(path.with_extension("svg"), plot::svg(&plot).expect("svg"))

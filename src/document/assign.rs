@@ -1,6 +1,8 @@
 //! Values that are set from outside of a file.
 
-use super::{Node, Table, Text, Value};
+use std::sync::Arc;
+
+use super::{Meaning, Node, Table, Text, Value};
 use crate::diag::{Source, Span};
 use crate::units::Quantity;
 
@@ -26,19 +28,28 @@ pub fn parse_value(origin: &str, key: &str, value: &str) -> Node {
 }
 
 /// A node for a quantity that was computed, such as a value on a sweep axis.
-pub fn quantity_node(origin: &Source, quantity: Quantity) -> Node {
+///
+/// Its origin is a source with the given name whose text is `key=value`.
+pub fn quantity_node(origin: &str, key: &str, quantity: Quantity) -> Node {
+    let value = quantity.value;
+    let text = if quantity.dimension.is_none() {
+        value.to_string()
+    } else {
+        format!("{value} {}", quantity.dimension)
+    };
+    let source = Source::new(origin, format!("{key}={text}"));
     let value = if quantity.dimension.is_none() {
-        Value::Float(quantity.value)
+        Value::Float(value)
     } else {
         Value::Text(Text {
-            text: origin.text.clone(),
-            meaning: std::sync::Arc::new(super::Meaning::Quantity(quantity)),
+            text: text.into(),
+            meaning: Arc::new(Meaning::Quantity(quantity)),
         })
     };
     Node {
         value,
-        source: origin.clone(),
-        span: 0..origin.text.len(),
+        span: key.len() + 1..source.text.len(),
+        source,
     }
 }
 

@@ -15,7 +15,7 @@ impl Reader<'_> {
             Value::Float(value) => Quantity::number(*value),
             Value::Text(text) => match &*text.meaning {
                 Meaning::Quantity(quantity) => *quantity,
-                Meaning::Expr(expr) => match expr.evaluate(&self.context.env) {
+                Meaning::Expr(expr) => match self.context.evaluate(expr)? {
                     Ok(quantity) => quantity,
                     Err(error) => {
                         self.push(node.expr_problem(&path(), &error));

@@ -1,16 +1,19 @@
 //! Reading a table key by key; what was not asked for is reported.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use super::{Node, Table, Value};
 use crate::diag::{Code, Problem, Problems, did_you_mean};
-use crate::expr::Environment;
+use crate::expr::{Environment, Expr, ExprError};
+use crate::units::Quantity;
 
 /// What readers of one document share: the environment of its expressions, and the problems found.
 #[derive(Debug, Default)]
 pub struct Context {
-    /// Names that expressions may use.
-    pub env: Environment,
+    env: RefCell<Environment>,
+    /// Names whose own definition failed; what uses them is not reported again.
+    broken: RefCell<Vec<Arc<str>>>,
     problems: RefCell<Problems>,
 }
 
@@ -30,9 +33,29 @@ impl Context {
     /// A context without problems.
     pub fn new(env: Environment) -> Self {
         Self {
-            env,
-            problems: RefCell::default(),
+            env: RefCell::new(env),
+            ..Self::default()
         }
+    }
+
+    /// Defines a name for the expressions that are evaluated from now on.
+    pub fn define(&self, name: &str, value: Quantity) {
+        self.env.borrow_mut().insert(name, value);
+    }
+
+    /// Marks a name whose definition was already reported as faulty.
+    pub fn define_broken(&self, name: &str) {
+        self.broken.borrow_mut().push(name.into());
+    }
+
+    /// The value of an expression; `None` if it uses a name that is marked as broken.
+    pub(super) fn evaluate(&self, expr: &Expr) -> Option<Result<Quantity, ExprError>> {
+        let result = expr.evaluate(&self.env.borrow());
+        let is_broken = |name: &str| self.broken.borrow().iter().any(|b| &**b == name);
+        if result.is_err() && expr.names().any(|(name, _)| is_broken(name)) {
+            return None;
+        }
+        Some(result)
     }
 
     /// A reader over the root of a document.

@@ -80,12 +80,6 @@ pub fn workload_toml(entry: &Entry) -> Result<Workload, Problems> {
     }
 }
 
-fn graph(_name: &str, origin: &str, _bytes: &[u8]) -> Result<Workload, Problems> {
-    // INTEGRATOR: `onnx::read(name, origin, bytes)`.
-    let message = format!("`{origin}` is an ONNX graph, which this build does not read");
-    Err(Problem::new(Code::UnsupportedModel, message).into())
-}
-
 fn parse(source: &Source) -> Result<DeTable<'_>, Problems> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let mut problems = Problems::new();

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod hf;
+pub mod onnx;
 
 mod file;
 

@@ -215,7 +215,30 @@ mod tests {
 
     #[test]
     fn the_plot_is_60_by_16_with_si_labels() {
-        expect![[""]].assert_eq(&scatter(&sweep(), Letters::Unicode));
+        expect![[r#"
+            energy
+             147 mJ │
+                    │   ·
+                    │
+                    │               ·
+                    │
+                    │                          ·   x
+                    │                     ●             ·  ·  x ·
+                    │                                              ·· ·· ·x··
+            19.7 mJ │
+                    │                                 ●
+                    │                                        ●
+                    │                                            ●
+                    │                                                x
+                    │                                                   ●
+                    │                                                      ● ●
+            3.41 mJ │
+                    └────────────────────────────────────────────────────────────
+                     826 µs                     4.9 ms                      29 ms
+                                                                          latency
+                     ● front (7)   · evaluated (13)   x infeasible (4)
+        "#]]
+        .assert_eq(&scatter(&sweep(), Letters::Unicode));
     }
 
     #[test]

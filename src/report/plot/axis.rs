@@ -5,7 +5,7 @@ use super::font;
 use super::scale::Scale;
 use super::scene::{Anchor, Area, Scene, Text};
 
-/// Draws grid lines, tick labels, the frame and both titles.
+/// Draws grid lines, tick labels, the frame and both titles; each axis is scale, title and unit.
 pub(super) fn draw(
     scene: &mut Scene,
     plot: Area,
@@ -40,10 +40,10 @@ pub(super) fn draw(
         AXIS,
     );
     let middle = (plot.left + plot.right) / 2.0;
-    let title = font::fit(&x.0.title(x.1, x.2), 12.5, plot.width());
+    let title = font::fit(x.1, 12.5, plot.width());
     scene.text(Text::new(title, (middle, plot.bottom + 36.0), 12.5).anchor(Anchor::Middle));
     let middle = (plot.top + plot.bottom) / 2.0;
-    let title = font::fit(&y.0.title(y.1, y.2), 12.5, plot.height());
+    let title = font::fit(y.1, 12.5, plot.height());
     scene.text(
         Text::new(title, (18.0, middle), 12.5)
             .anchor(Anchor::Middle)

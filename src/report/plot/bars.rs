@@ -61,6 +61,8 @@ impl Row {
 struct Sheet<'a> {
     panel: &'a BarPanel,
     categories: Vec<String>,
+    /// Of each category, then of the rest.
+    colors: Vec<Color>,
     rows: Vec<Row>,
     n_left_out: usize,
 }
@@ -78,7 +80,8 @@ impl Bars {
                 .map(|g| g.parts.len())
                 .sum(),
         )?;
-        let sheets: Vec<Sheet<'_>> = self.panels.iter().map(sheet).collect();
+        let mut sheets: Vec<Sheet<'_>> = self.panels.iter().map(sheet).collect();
+        share_colors(&mut sheets);
         let width = (WIDTH - 2.0 * page::MARGIN - GAP * (n - 1) as f64) / n as f64;
         let left = |i: usize| page::MARGIN + i as f64 * (width + GAP);
 
@@ -87,7 +90,7 @@ impl Bars {
         let top = page::heading(&mut scene, &self.title, &self.subtitle);
         let mut bars_top = top;
         for (i, sheet) in sheets.iter().enumerate() {
-            let title = font::fit(&font::clean(&sheet.panel.title), 12.5, width);
+            let title = font::fit(&sheet.title(), 12.5, width);
             scene.text(Text::new(title, (left(i), top + 10.0), 12.5));
             let entries = sheet.legend();
             let height = page::legend(&mut scene, (left(i), top + 18.0), width, &entries);
@@ -135,13 +138,13 @@ impl Bars {
 fn sheet(panel: &BarPanel) -> Sheet<'_> {
     let is_drawable = |v: f64| v.is_finite() && v >= 0.0;
     let parts = || panel.groups.iter().flat_map(|g| &g.parts);
-    let mut categories = page::heaviest(
+    let categories = page::heaviest(
         parts()
             .filter(|p| is_drawable(p.1))
             .map(|(name, v)| (name.as_str(), *v)),
         N_CATEGORIES,
     );
-    categories.dedup();
+
     let row = |label: String, groups: &[BarGroup]| {
         let mut values = vec![0.0; categories.len() + 1];
         for (name, value) in groups.iter().flat_map(|g| &g.parts) {
@@ -169,17 +172,49 @@ fn sheet(panel: &BarPanel) -> Sheet<'_> {
         panel,
         rows,
         n_left_out: parts().filter(|p| !is_drawable(p.1)).count(),
+        colors: (0..=categories.len())
+            .map(|i| color_of(i, &categories))
+            .collect(),
         categories,
     }
 }
 
-impl Sheet<'_> {
-    fn color(&self, category: usize) -> Color {
-        if category < self.categories.len() {
-            color::category(category)
-        } else {
-            OTHER
+fn color_of(idx: usize, categories: &[String]) -> Color {
+    if idx < categories.len() {
+        color::category(idx)
+    } else {
+        OTHER
+    }
+}
+
+/// A part of the same name has the same color in all panels, if there are colors enough.
+fn share_colors(sheets: &mut [Sheet<'_>]) {
+    let mut names: Vec<String> = Vec::new();
+    for name in sheets.iter().flat_map(|s| &s.categories) {
+        if !names.contains(name) {
+            names.push(name.clone());
         }
+    }
+    if names.len() > N_CATEGORIES {
+        return;
+    }
+    for sheet in sheets {
+        for (name, color) in sheet.categories.iter().zip(&mut sheet.colors) {
+            let at = names.iter().position(|n| n == name);
+            *color = color_of(at.unwrap_or(names.len()), &names);
+        }
+    }
+}
+
+impl Sheet<'_> {
+    /// `Time: 54.3 ms = 100 %`, the whole that the percentages are shares of.
+    fn title(&self) -> String {
+        let total: f64 = self.rows.iter().map(Row::total).sum();
+        let name = font::clean(&self.panel.title);
+        format!(
+            "{name}: {} = 100 %",
+            scale::show(total, &self.panel.unit, 3)
+        )
     }
 
     fn legend(&self) -> Vec<(String, Color)> {
@@ -188,7 +223,7 @@ impl Sheet<'_> {
             .iter()
             .enumerate()
             .filter(|(i, _)| self.rows.iter().any(|r| r.values[*i] > 0.0))
-            .map(|(i, name)| (font::clean(name), self.color(i)))
+            .map(|(i, name)| (font::clean(name), self.colors[i]))
             .collect();
         if self
             .rows
@@ -264,7 +299,7 @@ impl Sheet<'_> {
                 bottom: middle + 8.5,
             };
             if to > from && *value > 0.0 {
-                let color = self.color(category);
+                let color = self.colors[category];
                 scene.rectangle(area, color);
                 if to - from > 3.0 {
                     scene.line([(to, area.top), (to, area.bottom)], 0.8, color::WHITE);
@@ -284,7 +319,7 @@ impl Sheet<'_> {
     fn draw_axis(&self, scene: &mut Scene, plot: Area, scale: &Scale, right: f64) {
         let unit = self.panel.unit.as_str();
         let mut free_from = f64::NEG_INFINITY;
-        for tick in scale.ticks(4, unit) {
+        for tick in scale.ticks(5, unit) {
             let at = plot.left + scale.share(tick.value) * plot.width();
             scene.line([(at, plot.top), (at, plot.bottom)], 0.8, GRID);
             let label =

@@ -64,11 +64,17 @@ pub(super) fn fit(text: &str, size: f64, limit: f64) -> String {
     // Long before this many letters any line is full; the rest need not be measured.
     let letters: Vec<char> = text.chars().take(400).collect();
     let start = |n: usize| format!("{}…", letters[..n].iter().collect::<String>().trim_end());
-    let n = (0..=letters.len())
-        .rev()
-        .find(|&n| width(&start(n), size) <= limit)
-        .unwrap_or(0);
-    start(n)
+    // Widths grow with the number of letters but for kerning, which is far narrower than a letter.
+    let (mut fits, mut exceeds) = (0, letters.len() + 1);
+    while exceeds - fits > 1 {
+        let middle = usize::midpoint(fits, exceeds);
+        if width(&start(middle), size) <= limit {
+            fits = middle;
+        } else {
+            exceeds = middle;
+        }
+    }
+    start(fits)
 }
 
 /// One line without control characters, at most a few hundred letters.

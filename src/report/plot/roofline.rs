@@ -8,7 +8,7 @@ use super::page;
 use super::place::Layout;
 use super::render::check_count;
 use super::scale::{self, Scale};
-use super::scene::{Anchor, Area, Point, Scene, Text};
+use super::scene::{Area, Point, Scene, Text};
 
 /// A log-log roofline plot.
 ///
@@ -102,25 +102,50 @@ impl Roofline {
         axis::draw(
             &mut scene,
             frame.plot,
-            (&frame.x, "Operational intensity", "OP/B"),
-            (&frame.y, "Achieved rate", "OP/s"),
+            (
+                &frame.x,
+                &frame.x.title("Operational intensity", "OP/B"),
+                "OP/B",
+            ),
+            (&frame.y, &frame.y.title("Achieved rate", "OP/s"), "OP/s"),
         );
         let mut layout = Layout::new(frame.plot);
-        draw_roofs(&mut scene, &mut layout, &frame, &ceilings, &bandwidths);
-        draw_points(&mut scene, &mut layout, &frame, &drawn, &groups);
-
-        let n_left_out = self.points.len() - drawn.len();
-        if n_left_out > 0 {
-            let are = page::points_are(n_left_out);
-            page::footnote(
-                &mut scene,
-                &format!("{are} not drawn: no traffic, no work or no time"),
-            );
-        } else if drawn.is_empty() {
-            page::footnote(&mut scene, "no operators to draw");
+        let roofs = roofs(&frame, &ceilings, &bandwidths);
+        for roof in &roofs {
+            let width = if roof.is_highest { 1.8 } else { 1.3 };
+            scene.line([roof.from, roof.to], width, AXIS);
         }
+        draw_dots(&mut scene, &mut layout, &frame, &drawn, &groups);
+        for roof in &roofs {
+            label_roof(&mut scene, &mut layout, roof);
+        }
+        for roof in &roofs {
+            layout.avoid_line(roof.from, roof.to);
+        }
+        label_dots(&mut scene, &mut layout, &frame, &drawn);
+
+        page::footnote(
+            &mut scene,
+            &remark(self.points.len() - drawn.len(), drawn.len()),
+        );
         Ok(scene)
     }
+}
+
+fn remark(n_left_out: usize, n_drawn: usize) -> String {
+    let mut text = if n_drawn == 0 {
+        "no operators to draw"
+    } else {
+        "dot area: share of time"
+    }
+    .to_owned();
+    if n_left_out > 0 {
+        let are = page::points_are(n_left_out);
+        text.push_str(&format!(
+            "; {are} not drawn (no traffic, no work or no time)"
+        ));
+    }
+    text
 }
 
 fn weight(point: &RoofPoint) -> f64 {
@@ -174,7 +199,7 @@ fn fit_frame(
         .iter()
         .flat_map(|c| bandwidths.iter().map(move |b| c.1 / b.1));
     let x = scale::extent(drawn.iter().map(|p| p.intensity).chain(ridges)).unwrap_or((1.0, 100.0));
-    let x = Scale::log(x.0.min(x.1 / 30.0) / 1.5, x.1 * 4.0, 0.03);
+    let x = Scale::log(x.0.min(x.1 / 30.0) / 1.5, x.1 * 6.0, 0.03);
     let rates = drawn
         .iter()
         .map(|p| p.achieved)
@@ -194,125 +219,139 @@ fn fit_frame(
     Frame { plot, x, y }
 }
 
-fn draw_roofs(
-    scene: &mut Scene,
-    layout: &mut Layout,
-    frame: &Frame,
-    ceilings: &[(&str, f64)],
-    bandwidths: &[(&str, f64)],
-) {
+/// One line of the roof, left to right.
+struct Roof {
+    from: Point,
+    to: Point,
+    label: String,
+    is_highest: bool,
+}
+
+/// Slanted lines up to the highest ceiling, flat ones from the steepest slant on.
+fn roofs(frame: &Frame, ceilings: &[(&str, f64)], bandwidths: &[(&str, f64)]) -> Vec<Roof> {
+    let mut found = Vec::new();
+    let steepest = bandwidths.first().map(|b| b.1);
+    for (i, (name, rate)) in ceilings.iter().enumerate() {
+        let start = steepest.map_or(frame.x.low, |b| (rate / b).max(frame.x.low));
+        found.push(Roof {
+            from: frame.at(start.min(frame.x.high), *rate),
+            to: frame.at(frame.x.high, *rate),
+            label: format!("{}  {}", font::clean(name), scale::show(*rate, "OP/s", 3)),
+            is_highest: i == 0,
+        });
+    }
     let peak = ceilings.first().map_or(frame.y.high, |c| c.1);
     for (i, (name, bandwidth)) in bandwidths.iter().enumerate() {
         let start = frame.x.low.max(frame.y.low / bandwidth);
         let end = frame.x.high.min(peak.min(frame.y.high) / bandwidth);
-        if start >= end {
-            continue;
-        }
-        let (from, to) = (
-            frame.at(start, start * bandwidth),
-            frame.at(end, end * bandwidth),
-        );
-        scene.line([from, to], if i == 0 { 1.8 } else { 1.3 }, AXIS);
-        layout.avoid_line(from, to);
-        let label = format!(
-            "{}  {}",
-            font::clean(name),
-            scale::show(*bandwidth, "B/s", 3)
-        );
-        slanted_label(scene, layout, &label, from, to);
-    }
-    let steepest = bandwidths.first().map(|b| b.1);
-    for (i, (name, rate)) in ceilings.iter().enumerate() {
-        let start = steepest.map_or(frame.x.low, |b| (rate / b).max(frame.x.low));
-        let (from, to) = (
-            frame.at(start.min(frame.x.high), *rate),
-            frame.at(frame.x.high, *rate),
-        );
-        scene.line([from, to], if i == 0 { 1.8 } else { 1.3 }, AXIS);
-        layout.avoid_line(from, to);
-        let label = format!("{}  {}", font::clean(name), scale::show(*rate, "OP/s", 3));
-        let label = font::fit(&label, 10.5, frame.plot.width() * 0.6);
-        for y in [to.1 - 4.5, to.1 + 12.5] {
-            let text = Text::new(label.as_str(), (to.0 - 2.0, y), 10.5)
-                .anchor(Anchor::End)
-                .color(SOFT_INK)
-                .halo();
-            let area = text.area();
-            if !layout.solid.iter().any(|s| s.overlaps(&area)) {
-                layout.solid.push(area);
-                scene.text(text);
-                break;
-            }
+        if start < end {
+            found.push(Roof {
+                from: frame.at(start, start * bandwidth),
+                to: frame.at(end, end * bandwidth),
+                label: format!(
+                    "{}  {}",
+                    font::clean(name),
+                    scale::show(*bandwidth, "B/s", 3)
+                ),
+                is_highest: i == 0,
+            });
         }
     }
+    found
 }
 
-/// The name of a slanted roof along its line: where it is free, nearest to the line's start.
-fn slanted_label(scene: &mut Scene, layout: &mut Layout, label: &str, from: Point, to: Point) {
-    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+/// The name along its line, where it covers the fewest marks.
+fn label_roof(scene: &mut Scene, layout: &mut Layout, roof: &Roof) {
+    let is_flat = roof.from.1 == roof.to.1;
+    // Above a flat roof there is room beyond its left end, too.
+    let from = if is_flat {
+        (layout.page.left.max(roof.from.0 - 150.0), roof.from.1)
+    } else {
+        roof.from
+    };
+    let (dx, dy) = (roof.to.0 - from.0, roof.to.1 - from.1);
     let length = dx.hypot(dy);
-    let size = 10.5;
     if length < 60.0 {
         return;
     }
-    let label = font::fit(label, size, length - 16.0);
+    let size = 10.5;
+    let label = font::fit(&roof.label, size, length - 12.0);
     let width = font::width(&label, size);
     let (ux, uy) = (dx / length, dy / length);
-    let steps = ((length - width - 16.0) / 12.0).max(0.0) as usize;
-    for step in 0..=steps {
-        let along = 8.0 + 12.0 * step as f64;
-        let start = (
-            from.0 + ux * along + uy * 5.0,
-            from.1 + uy * along - ux * 5.0,
-        );
-        let squares: Vec<Area> = (0..=(width / 6.0) as usize)
-            .map(|i| {
-                let t = 6.0 * i as f64;
-                let middle = (start.0 + ux * t + uy * 4.0, start.1 + uy * t - ux * 4.0);
-                Area::around(middle, 5.0)
-            })
-            .collect();
-        let is_free = squares.iter().all(|s| {
-            layout.page.contains(s) && !layout.solid.iter().any(|other| other.overlaps(s))
-        });
-        if is_free {
-            layout.solid.extend(squares);
-            let text = Text::new(label, start, size).color(SOFT_INK).halo();
-            scene.text(text.angle(dy.atan2(dx).to_degrees()));
-            return;
+    let room = (length - width - 8.0).max(0.0);
+    let mut best: Option<(usize, Point, Vec<Area>)> = None;
+    for i in 0..=(room / 8.0) as usize {
+        // Flat roofs are named at their right end, slanted ones at their left end.
+        let along = 4.0
+            + if is_flat {
+                room - 8.0 * i as f64
+            } else {
+                8.0 * i as f64
+            };
+        for lift in [4.5, -size - 2.0] {
+            let start = (
+                from.0 + ux * along + uy * lift,
+                from.1 + uy * along - ux * lift,
+            );
+            let squares: Vec<Area> = (0..=(width / 5.0) as usize)
+                .map(|k| {
+                    let (t, up) = (5.0 * k as f64, 0.36 * size);
+                    let middle = (start.0 + ux * t + uy * up, start.1 + uy * t - ux * up);
+                    Area::around(middle, 5.0)
+                })
+                .collect();
+            if !squares.iter().all(|s| layout.page.contains(s)) {
+                continue;
+            }
+            let hits: Option<usize> = squares.iter().map(|s| layout.cost(s)).sum();
+            let Some(hits) = hits else {
+                continue;
+            };
+            // Above the line is where one looks first.
+            let cost = 2 * hits + usize::from(lift < 0.0);
+            if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
+                best = Some((cost, start, squares));
+            }
         }
+    }
+    if let Some((_, start, squares)) = best {
+        for square in squares {
+            layout.take(square);
+        }
+        let text = Text::new(label, start, size).color(SOFT_INK).halo();
+        scene.text(text.angle(dy.atan2(dx).to_degrees()));
     }
 }
 
-fn draw_points(
+fn draw_dots(
     scene: &mut Scene,
     layout: &mut Layout,
     frame: &Frame,
     drawn: &[&RoofPoint],
     groups: &[String],
 ) {
-    for point in drawn {
+    for (i, point) in drawn.iter().enumerate() {
         let at = frame.at(point.intensity, point.achieved);
         let color = group_color(groups, &point.group).alpha(0.78);
         scene.circle(at, radius(point), color, Some(WHITE));
-    }
-    // Beyond some hundred, marks cover the plane and labels go wherever labels allow.
-    for point in drawn.iter().take(400) {
-        let at = frame.at(point.intensity, point.achieved);
         let mark = Area::around(at, radius(point) * 0.8);
-        if radius(point) > 7.0 {
-            layout.solid.push(mark);
-        } else {
-            layout.soft.push(mark);
+        // Beyond some hundred, marks cover the plane and labels go wherever labels allow.
+        match i {
+            0..400 if radius(point) > 7.0 => layout.solid.push(mark),
+            0..400 => layout.soft.push(mark),
+            _ => {}
         }
     }
+}
+
+fn label_dots(scene: &mut Scene, layout: &mut Layout, frame: &Frame, drawn: &[&RoofPoint]) {
     let labelled = drawn
         .iter()
         .filter(|p| weight(p) >= 0.02 && !p.label.is_empty());
     for point in labelled.take(N_LABELS) {
         let at = frame.at(point.intensity, point.achieved);
         let label = font::fit(&font::clean(&point.label), 10.5, 150.0);
-        if let Some(placed) = layout.place(&label, at, radius(point), 10.5) {
+        if let Some(placed) = layout.place(&label, at, radius(point), 10.5, 2) {
             if let Some(leader) = placed.leader {
                 scene.line(leader, 0.8, SOFT_INK);
             }

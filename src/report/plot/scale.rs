@@ -1,6 +1,6 @@
 //! Scales: how values map to places, round tick values and their SI labels.
 
-use crate::units::significant;
+use crate::units::{count, significant};
 
 /// How values map to places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,21 +123,25 @@ impl Scale {
                 .into_iter()
                 .map(|value| Tick {
                     value,
-                    label: show(value, unit, 3),
+                    label: if takes_prefix(unit) {
+                        show(value, unit, 3)
+                    } else {
+                        plain(value / self.prefix(unit).0)
+                    },
                 })
                 .collect(),
         }
     }
 
-    /// Factor and prefixed unit that the labels of a linear axis share; `(1, "")` on a log axis.
+    /// Factor and prefixed unit that all labels share; `(1, "")` if each label has its own prefix.
     pub(in crate::report) fn prefix(&self, unit: &str) -> (f64, String) {
         match self.kind {
-            Kind::Log => (1.0, String::new()),
-            Kind::Linear => prefix_of(self.high.abs().max(self.low.abs()), unit),
+            Kind::Log if takes_prefix(unit) => (1.0, String::new()),
+            Kind::Log | Kind::Linear => prefix_of(self.high.abs().max(self.low.abs()), unit),
         }
     }
 
-    /// `Latency (ms)` on a linear axis, `Latency` on a log axis, whose ticks carry the unit.
+    /// `Latency (ms)`, or `Latency` where the ticks carry the unit.
     pub(in crate::report) fn title(&self, name: &str, unit: &str) -> String {
         match self.prefix(unit).1.as_str() {
             "" => name.to_owned(),
@@ -164,7 +168,11 @@ fn log_values(low: f64, high: f64, wanted: usize) -> Vec<f64> {
         d if d * 2.0 <= wanted as f64 + 0.5 => &[1.0, 3.0],
         _ => &[1.0],
     };
-    let every = ((decades / wanted.max(1) as f64).ceil() as i32).max(1);
+    let every = match ((decades / wanted.max(1) as f64).ceil() as i32).max(1) {
+        // Every third decade has the same digits: 1 ns, 1 µs, 1 ms.
+        2 if decades >= 9.0 => 3,
+        every => every,
+    };
     (first..=last)
         .filter(|power| power.rem_euclid(every) == 0)
         .flat_map(|power| digits.iter().map(move |d| parse_power(*d, power)))
@@ -197,19 +205,30 @@ const PREFIXED: [&str; 11] = [
     "s", "J", "W", "B", "OP", "FLOP", "Hz", "V", "MAC", "bit", "cycle",
 ];
 
+fn base_of(unit: &str) -> &str {
+    unit.split(['/', '·']).next().unwrap_or(unit)
+}
+
+/// A ratio such as operational intensity reads better as 1000 OP/B than as 1 kOP/B.
+fn takes_prefix(unit: &str) -> bool {
+    PREFIXED.contains(&base_of(unit)) && unit != "OP/B" && unit != "FLOP/B"
+}
+
 fn prefix_of(size: f64, unit: &str) -> (f64, String) {
-    let base = unit.split(['/', '·']).next().unwrap_or(unit);
-    if !PREFIXED.contains(&base) || size == 0.0 || !size.is_finite() {
+    if unit == "m²" && size < 0.1 {
+        return (1e-6, "mm²".to_owned());
+    }
+    if !takes_prefix(unit) || size == 0.0 || !size.is_finite() {
         return (1.0, unit.to_owned());
     }
-    // A ratio such as OP/B reads better as 1000 OP/B; other units never go below one.
-    let is_ratio = unit == "OP/B" || unit == "FLOP/B";
+    let base = base_of(unit);
+    // Nothing counts less than one byte or one operation.
     let is_count = matches!(base, "B" | "OP" | "FLOP" | "MAC" | "bit" | "cycle");
     let (scale, prefix) = PREFIXES
         .into_iter()
         .find(|(scale, _)| size * (1.0 + 1e-9) >= *scale)
         .unwrap_or(PREFIXES[PREFIXES.len() - 1]);
-    if (is_ratio && (1e-3..1e6).contains(&size)) || (is_count && size < 1.0) {
+    if is_count && size < 1.0 {
         return (1.0, unit.to_owned());
     }
     (scale, format!("{prefix}{unit}"))
@@ -240,6 +259,10 @@ fn plain(value: f64) -> String {
         let digits = digits.trim_end_matches('0').trim_end_matches('.');
         return format!("{digits}e{power}");
     }
+    if value.abs() >= 1e4 && value.fract() == 0.0 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        return format!("{sign}{}", count(value.abs() as u64));
+    }
     // Six digits absorb the rounding of `i · step`.
     significant(value, 6)
 }
@@ -260,10 +283,7 @@ mod tests {
             ["1 µs", "3 µs", "10 µs", "30 µs", "100 µs", "300 µs", "1 ms"]
         );
         let wide = Scale::log(1e-9, 1e3, 0.0);
-        assert_eq!(
-            labels(&wide, "s"),
-            ["1 ns", "100 ns", "10 µs", "1 ms", "100 ms", "10 s", "1 ks"]
-        );
+        assert_eq!(labels(&wide, "s"), ["1 ns", "1 µs", "1 ms", "1 s", "1 ks"]);
     }
 
     #[test]

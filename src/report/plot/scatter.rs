@@ -85,6 +85,8 @@ impl ScatterPoint {
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 440.0;
+/// More names would cover the points.
+const N_MARKS: usize = 12;
 /// Room for the color bar.
 const BAR: f64 = 74.0;
 
@@ -111,18 +113,21 @@ impl Scatter {
         let top = top + self.draw_legend(&mut scene, top) + 6.0;
         let scale = self.color_scale();
         let frame = self.frame(top, scale.is_some());
-        let x_name = directed(&self.x, ["← ", ""], ["", " →"]);
-        let y_name = directed(&self.y, ["← ", ""], ["", " →"]);
+        let x_title = directed(&self.x, &frame.x);
+        let y_title = directed(&self.y, &frame.y);
         axis::draw(
             &mut scene,
             frame.plot,
-            (&frame.x, &x_name, &self.x.unit),
-            (&frame.y, &y_name, &self.y.unit),
+            (&frame.x, &x_title, &self.x.unit),
+            (&frame.y, &y_title, &self.y.unit),
         );
         self.draw_others(&mut scene, &frame);
-        self.draw_steps(&mut scene, &frame);
+        let steps = self.steps(&frame);
+        if steps.len() > 1 {
+            scene.line(steps.as_slice(), 1.3, SOFT_INK.alpha(0.8));
+        }
         self.draw_front(&mut scene, &frame, scale.as_ref());
-        self.draw_marks(&mut scene, &frame);
+        self.draw_marks(&mut scene, &frame, &steps);
         if let (Some(scale), Some(axis)) = (&scale, &self.color) {
             draw_color_bar(&mut scene, &frame, scale, axis);
         }
@@ -153,6 +158,14 @@ impl Scatter {
         found
     }
 
+    fn is_front(&self) -> Vec<bool> {
+        let mut is_front = vec![false; self.points.len()];
+        for i in self.drawable_front() {
+            is_front[i] = true;
+        }
+        is_front
+    }
+
     fn draw_footnote(&self, scene: &mut Scene) {
         let n_left_out = self.points.iter().filter(|p| !p.is_drawable()).count();
         if n_left_out > 0 {
@@ -164,9 +177,14 @@ impl Scatter {
     }
 
     fn draw_legend(&self, scene: &mut Scene, top: f64) -> f64 {
-        let n_infeasible = self.points.iter().filter(|p| !p.is_feasible).count();
-        let n_front = self.drawable_front().len();
-        let n_other = (self.points.len() - n_infeasible).saturating_sub(n_front);
+        let is_front = self.is_front();
+        let n_front = is_front.iter().filter(|front| **front).count();
+        let rest = || {
+            let all = self.points.iter().zip(&is_front);
+            all.filter(|(p, front)| p.is_drawable() && !**front)
+        };
+        let n_infeasible = rest().filter(|(p, _)| !p.is_feasible).count();
+        let n_other = rest().count() - n_infeasible;
         let mut x = page::MARGIN;
         let y = top + 6.0;
         let entries = [
@@ -231,10 +249,7 @@ impl Scatter {
     }
 
     fn draw_others(&self, scene: &mut Scene, frame: &Frame) {
-        let mut is_front = vec![false; self.points.len()];
-        for i in self.drawable_front() {
-            is_front[i] = true;
-        }
+        let is_front = self.is_front();
         let drawn = |feasible: bool| {
             let all = self.points.iter().zip(&is_front);
             all.filter(move |(p, front)| !**front && p.is_feasible == feasible && p.is_drawable())
@@ -250,7 +265,7 @@ impl Scatter {
     }
 
     /// The edge of what is attained in this plane, by those front points that no other beats here.
-    fn draw_steps(&self, scene: &mut Scene, frame: &Frame) {
+    fn steps(&self, frame: &Frame) -> Vec<Point> {
         let front = self.drawable_front();
         let costs: Vec<[f64; 2]> = front
             .iter()
@@ -271,9 +286,7 @@ impl Scatter {
             }
             steps.push(at);
         }
-        if steps.len() > 1 {
-            scene.line(steps, 1.3, SOFT_INK.alpha(0.8));
-        }
+        steps
     }
 
     fn draw_front(&self, scene: &mut Scene, frame: &Frame, scale: Option<&Scale>) {
@@ -292,8 +305,18 @@ impl Scatter {
         }
     }
 
-    fn draw_marks(&self, scene: &mut Scene, frame: &Frame) {
+    fn draw_marks(&self, scene: &mut Scene, frame: &Frame, steps: &[Point]) {
         let mut layout = Layout::new(frame.plot);
+        for pair in steps.windows(2).take(400) {
+            layout.avoid_line(pair[0], pair[1]);
+        }
+        for (i, _) in self.marks.iter().take(N_MARKS) {
+            if self.points[*i].is_drawable() {
+                layout
+                    .solid
+                    .push(Area::around(frame.at(&self.points[*i]), 6.0));
+            }
+        }
         for i in self.drawable_front().into_iter().take(400) {
             layout
                 .soft
@@ -302,7 +325,7 @@ impl Scatter {
         for point in self.points.iter().filter(|p| p.is_drawable()).take(1500) {
             layout.soft.push(Area::around(frame.at(point), 2.0));
         }
-        for (i, label) in self.marks.iter().take(12) {
+        for (i, label) in self.marks.iter().take(N_MARKS) {
             let point = &self.points[*i];
             if !point.is_drawable() || label.is_empty() {
                 continue;
@@ -310,7 +333,7 @@ impl Scatter {
             let at = frame.at(point);
             scene.circle(at, 7.0, WHITE.alpha(0.0), Some(INK));
             let label = font::fit(&font::clean(label), 11.5, 170.0);
-            if let Some(placed) = layout.place(&label, at, 7.0, 11.5) {
+            if let Some(placed) = layout.place(&label, at, 7.0, 11.5, usize::MAX) {
                 if let Some(leader) = placed.leader {
                     scene.line(leader, 0.9, INK);
                 }
@@ -320,14 +343,13 @@ impl Scatter {
     }
 }
 
-/// The axis name with an arrow to its good end.
-fn directed(axis: &Axis, lower: [&str; 2], higher: [&str; 2]) -> String {
-    let name = font::clean(&axis.name);
-    let [before, after] = match axis.better {
-        Better::Lower => lower,
-        Better::Higher => higher,
-    };
-    format!("{before}{name}{after}")
+/// The axis title with an arrow to its good end.
+fn directed(axis: &Axis, scale: &Scale) -> String {
+    let title = font::clean(&scale.title(&axis.name, &axis.unit));
+    match axis.better {
+        Better::Lower => format!("← {title}"),
+        Better::Higher => format!("{title} →"),
+    }
 }
 
 fn cross(scene: &mut Scene, at: Point, color: Color) {

@@ -1,0 +1,101 @@
+//! Speed figures: whole processes as a user starts them, and the parts that sweeps repeat.
+//!
+//! `cargo bench` prints them all; targets stand beside each benchmark.
+
+use std::process::{Command, Stdio};
+
+use divan::{Bencher, black_box};
+use wattline::hardware::{Profile, System};
+use wattline::simulate::{Fidelity, Memo, run};
+use wattline::workload::{Precision, Scenario, Workload};
+use wattline::{catalog, import};
+
+fn main() {
+    divan::main();
+}
+
+fn process(bencher: Bencher<'_, '_>, arguments: &[&str]) {
+    bencher.bench(|| {
+        let status = Command::new(env!("CARGO_BIN_EXE_wattline"))
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("the binary starts");
+        assert!(status.success());
+    });
+}
+
+/// Target: under 50 ms, the start of the process included.
+#[divan::bench]
+fn process_llama_on_h100(bencher: Bencher<'_, '_>) {
+    let arguments = "run llama-3.1-8b --on h100-sxm --prompt 2048 --output 256";
+    process(bencher, &arguments.split(' ').collect::<Vec<_>>());
+}
+
+/// Target: under 50 ms, the import of the graph included.
+#[divan::bench]
+fn process_resnet50_onnx_on_edge_npu(bencher: Bencher<'_, '_>) {
+    let arguments = "run workloads/onnx/resnet50.onnx --on edge-npu";
+    process(bencher, &arguments.split(' ').collect::<Vec<_>>());
+}
+
+fn model(name: &str) -> Workload {
+    let entry = catalog::model(name).expect("is in the catalog");
+    import::model(&entry).expect("imports")
+}
+
+fn chip(name: &str) -> System {
+    let profile = Profile::named(name).expect("parses");
+    profile.evaluate().expect("evaluates").0
+}
+
+fn point(bencher: Bencher<'_, '_>, model_name: &str, chip_name: &str, dtype: &str, warm: bool) {
+    let (workload, system) = (model(model_name), chip(chip_name));
+    let scenario = Scenario {
+        precision: dtype.parse::<Precision>().expect("is a precision"),
+        ..Scenario::default()
+    };
+    let kept = Memo::new();
+    bencher.bench(|| {
+        let fresh = Memo::new();
+        let memo = if warm { &kept } else { &fresh };
+        run(
+            black_box(&workload),
+            &system,
+            &scenario,
+            Fidelity::Scheduled,
+            memo,
+        )
+        .expect("is priced")
+    });
+}
+
+/// One design point of a language model, all prices new.
+#[divan::bench]
+fn point_llama_cold(bencher: Bencher<'_, '_>) {
+    point(bencher, "llama-3.1-8b", "h100-sxm", "bf16", false);
+}
+
+/// One design point of a language model, all prices known.
+#[divan::bench]
+fn point_llama_warm(bencher: Bencher<'_, '_>) {
+    point(bencher, "llama-3.1-8b", "h100-sxm", "bf16", true);
+}
+
+/// One design point of a convolutional network, all mappings searched.
+#[divan::bench]
+fn point_resnet50_cold(bencher: Bencher<'_, '_>) {
+    point(bencher, "resnet-50", "edge-npu", "int8", false);
+}
+
+/// Import and binding of a graph of about 120 nodes.
+#[divan::bench]
+fn import_resnet50(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| {
+        let workload = model(black_box("resnet-50"));
+        workload
+            .graph(&wattline::workload::Binding::infer())
+            .expect("binds")
+    });
+}

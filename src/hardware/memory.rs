@@ -1,0 +1,329 @@
+//! Memories: capacity, ports, what they hold, figures per action.
+
+use super::chip::{Chip, disagree};
+use super::keys::{DIRECTIONS, MANAGED, memory_kinds, refuse_not_modelled};
+use super::tree::Placed;
+use crate::document::{Node as Value, Reader};
+use crate::hardware::{Class, Direction, Holds, Managed, Memory, Port};
+use crate::technology::{self, MemoryKind};
+use crate::units::{Bytes, BytesPerSecond, JoulesPerByte, SquareMeters};
+
+/// Where a memory stands, as far as defaults depend on it.
+pub(super) struct Surroundings {
+    /// Directly below a root and above every fan-out.
+    pub(super) below_root: bool,
+    /// Bandwidth of all instances of its parents together.
+    pub(super) parent_total: Option<BytesPerSecond>,
+    /// What the engines below one instance take and give.
+    pub(super) engines: BytesPerSecond,
+}
+
+/// Reads one memory.
+pub(super) fn read<'a>(
+    chip: &Chip<'a>,
+    name: &str,
+    reader: &Reader<'a>,
+    placed: &Placed,
+    around: &Surroundings,
+) -> Memory {
+    refuse_not_modelled(reader);
+    reader.get("in");
+    let is_root = placed.parents.is_empty();
+    let kind = kind(chip, reader, is_root);
+    let capacity = chip.capacity(reader);
+    if kind.is_on_chip() && capacity.0.is_infinite() {
+        let path = reader.path();
+        let message = format!("`{path}` is on the chip, so that its capacity cannot be unbounded");
+        disagree(
+            reader,
+            "capacity",
+            message,
+            "give a size, or an off-chip `kind`",
+        );
+    }
+    let managed = managed(chip, reader, around.below_root);
+    let holds = holds(chip, reader, kind);
+    let must_hold = must_hold(reader, holds);
+    let buffering = buffering(chip, reader, kind, managed);
+    let block = block(chip, reader, kind);
+    let ports = ports(chip, reader, kind, placed.instances, around);
+    let source = chip.source_of(reader);
+    let mut memory = Memory {
+        name: name.to_owned(),
+        kind,
+        parents: placed.parents.clone(),
+        capacity,
+        holds,
+        must_hold,
+        managed,
+        buffering,
+        ports,
+        block,
+        instances: placed.instances,
+        read_energy: None,
+        write_energy: None,
+        area: None,
+        leakage: None,
+        source,
+    };
+    figures(chip, reader, &mut memory);
+    memory
+}
+
+fn kind(chip: &Chip, reader: &Reader, is_root: bool) -> MemoryKind {
+    let words = if reader.raw().get("kind").is_some() {
+        memory_kinds()
+    } else {
+        Vec::new()
+    };
+    reader.choice("kind", &words).unwrap_or_else(|| {
+        let kind = match (is_root, chip.class) {
+            (false, _) => MemoryKind::Sram,
+            (true, Class::Gpu) => MemoryKind::Hbm3,
+            (true, Class::Npu | Class::Photonic) => MemoryKind::Hbm2e,
+            (true, Class::Edge | Class::Imc) => MemoryKind::Lpddr5,
+            (true, Class::Cpu) => MemoryKind::Ddr5,
+        };
+        if reader.raw().get("kind").is_none() {
+            chip.assume(reader.path_of("kind"), kind.name(), "usual for the class");
+        }
+        kind
+    })
+}
+
+fn managed(chip: &Chip, reader: &Reader, below_root: bool) -> Managed {
+    reader.choice("managed", &MANAGED).unwrap_or_else(|| {
+        let is_cached = match chip.class {
+            Class::Gpu | Class::Cpu => below_root,
+            Class::Npu | Class::Edge | Class::Imc | Class::Photonic => false,
+        };
+        let (managed, name) = if is_cached {
+            (Managed::Cache, "cache")
+        } else {
+            (Managed::Software, "software")
+        };
+        if reader.raw().get("managed").is_none() {
+            chip.assume(
+                reader.path_of("managed"),
+                name,
+                "usual for the class and place",
+            );
+        }
+        managed
+    })
+}
+
+const SLOT_NAMES: [(&str, usize); 5] =
+    [("lhs", 0), ("rhs", 1), ("acc", 2), ("kv", 3), ("vector", 4)];
+
+fn slots(reader: &Reader, key: &'static str) -> Option<Holds> {
+    let found = reader.choices(key, &SLOT_NAMES)?;
+    Some(Holds {
+        lhs: found.contains(&0),
+        rhs: found.contains(&1),
+        acc: found.contains(&2),
+        kv: found.contains(&3),
+        vector: found.contains(&4),
+    })
+}
+
+fn holds(chip: &Chip, reader: &Reader, kind: MemoryKind) -> Holds {
+    slots(reader, "holds").unwrap_or_else(|| {
+        let is_file = matches!(kind, MemoryKind::RegFile | MemoryKind::Register);
+        let (holds, text) = if is_file {
+            let holds = Holds {
+                kv: false,
+                ..Holds::ALL
+            };
+            (holds, "lhs, rhs, acc, vector")
+        } else {
+            (Holds::ALL, "lhs, rhs, acc, kv, vector")
+        };
+        if reader.raw().get("holds").is_none() {
+            chip.assume(reader.path_of("holds"), text, "the file excludes nothing");
+        }
+        holds
+    })
+}
+
+fn must_hold(reader: &Reader, holds: Holds) -> Holds {
+    let must = slots(reader, "must_hold").unwrap_or_default();
+    let beyond = (must.lhs && !holds.lhs)
+        || (must.rhs && !holds.rhs)
+        || (must.acc && !holds.acc)
+        || (must.kv && !holds.kv)
+        || (must.vector && !holds.vector);
+    if beyond {
+        let path = reader.path();
+        let message = format!("`{path}.must_hold` names a slot that `{path}.holds` does not");
+        disagree(reader, "must_hold", message, "add it to `holds`");
+    }
+    must
+}
+
+/// A list stands for a range that a mapping may choose from; its first value is taken.
+fn buffering(chip: &Chip, reader: &Reader, kind: MemoryKind, managed: Managed) -> u32 {
+    let node = reader.get("buffering").map(|node| match node.as_list() {
+        Some([first, ..]) => first,
+        Some([]) | None => node,
+    });
+    let found = node.and_then(|node| reader.integer_of("buffering", node, 1..=64));
+    let is_double = kind == MemoryKind::Sram && managed == Managed::Software;
+    let default = if is_double { 2 } else { 1 };
+    let reason = "software-managed SRAM overlaps transfers with work, others hold one copy";
+    let value = chip.or(found, reader, "buffering", default, reason);
+    u32::try_from(value).unwrap_or(1)
+}
+
+fn block(chip: &Chip, reader: &Reader, kind: MemoryKind) -> Bytes {
+    let (default, reason) = match kind {
+        MemoryKind::Register | MemoryKind::RegFile => (1.0, "registers are read by the word"),
+        MemoryKind::Sram => match chip.class {
+            Class::Gpu | Class::Cpu | Class::Npu | Class::Photonic => {
+                (32.0, "sector of GPU caches; width of a vector row")
+            }
+            Class::Edge | Class::Imc => (16.0, "width of small SRAM macros"),
+        },
+        MemoryKind::Gddr5
+        | MemoryKind::Gddr6
+        | MemoryKind::Gddr6x
+        | MemoryKind::Lpddr4
+        | MemoryKind::Lpddr5
+        | MemoryKind::External => (32.0, "one burst: 16 bit wide, 16 beats"),
+        MemoryKind::Ddr3
+        | MemoryKind::Ddr4
+        | MemoryKind::Ddr5
+        | MemoryKind::Hbm2
+        | MemoryKind::Hbm2e
+        | MemoryKind::Hbm3
+        | MemoryKind::Hbm3e
+        | MemoryKind::Hbm4 => (64.0, "one burst of the memory"),
+    };
+    chip.or(
+        reader.positive("block"),
+        reader,
+        "block",
+        Bytes(default),
+        reason,
+    )
+}
+
+fn ports(
+    chip: &Chip,
+    reader: &Reader,
+    kind: MemoryKind,
+    instances: u64,
+    around: &Surroundings,
+) -> Vec<Port> {
+    if reader.raw().get("ports").is_some() {
+        if reader.get("bandwidth").is_some() {
+            let path = reader.path();
+            let message = format!("`{path}` has both `bandwidth` and `ports`");
+            disagree(reader, "bandwidth", message, "keep one of them");
+        }
+        let ports: Vec<Port> = reader
+            .tables("ports")
+            .into_iter()
+            .map(|port| read_port(chip, port, kind))
+            .collect();
+        if ports.is_empty() {
+            reader.missing("ports", "give at least one port, or `bandwidth`");
+        }
+        return ports;
+    }
+    reader.get("ports");
+    let bandwidth = chip.bandwidth(reader, "bandwidth");
+    let found = bandwidth.or_else(|| default_bandwidth(chip, reader, kind, instances, around));
+    vec![Port {
+        direction: Direction::Both,
+        bandwidth: found.unwrap_or(BytesPerSecond(1.0)),
+        achievable: achievable(chip, reader, kind),
+    }]
+}
+
+fn read_port(chip: &Chip, reader: Reader, kind: MemoryKind) -> Port {
+    refuse_not_modelled(&reader);
+    let direction = reader.choice("dir", &DIRECTIONS);
+    if reader.raw().get("bandwidth").is_none() {
+        reader.missing(
+            "bandwidth",
+            "e.g. bandwidth = \"3.35 TB/s\" or \"128 B/cycle\"",
+        );
+    }
+    let bandwidth = chip.bandwidth(&reader, "bandwidth");
+    let port = Port {
+        direction: direction.unwrap_or(Direction::Both),
+        bandwidth: bandwidth.unwrap_or(BytesPerSecond(1.0)),
+        achievable: achievable(chip, &reader, kind),
+    };
+    reader.finish();
+    port
+}
+
+/// Source: HBM and DDR rows: `GEMV` rows of AIConfigurator kernel data reach 0.75 to 0.92 of the data
+/// sheet's bandwidth; the rest is refresh, turnaround and row misses.
+fn achievable(chip: &Chip, reader: &Reader, kind: MemoryKind) -> f64 {
+    let found = reader.share("achievable");
+    if kind.is_on_chip() {
+        return found.unwrap_or(1.0);
+    }
+    let reason = "measured GPUs reach 0.75 to 0.92 of the data sheet";
+    chip.or(found, reader, "achievable", 0.85, reason)
+}
+
+/// Source for the factor 3: H100 L2 5.5 over HBM 3.35 TB/s, A100 L2 5120 B/cycle over 2.04 TB/s, TPU v4i
+/// CMEM 2.15 over 0.614 TB/s: 1.6 to 3.5.
+fn default_bandwidth(
+    chip: &Chip,
+    reader: &Reader,
+    kind: MemoryKind,
+    instances: u64,
+    around: &Surroundings,
+) -> Option<BytesPerSecond> {
+    if reader.raw().get("bandwidth").is_some() {
+        return None;
+    }
+    let is_file = matches!(kind, MemoryKind::RegFile | MemoryKind::Register);
+    let (bandwidth, reason) = match around.parent_total {
+        None => {
+            reader.missing("bandwidth", "e.g. bandwidth = \"3.35 TB/s\"");
+            return None;
+        }
+        Some(_) if is_file && around.engines.0 > 0.0 => {
+            (around.engines, "registers are built to feed their engines")
+        }
+        Some(total) => {
+            let reason = "on-chip memories give 1.6 to 3.5 times the bandwidth of their parent";
+            (total * 3.0 / instances as f64, reason)
+        }
+    };
+    chip.assume(reader.path_of("bandwidth"), bandwidth, reason);
+    Some(bandwidth)
+}
+
+/// Energy, area and leakage: the file's, else those of the technology.
+fn figures(chip: &Chip, reader: &Reader, memory: &mut Memory) {
+    let known = technology::memory(memory.kind, chip.node, memory.capacity);
+    let energy = reader.get("energy").and_then(Value::as_table);
+    let (mut read, mut write) = (None, None);
+    if energy.is_some() {
+        if let Some(table) = reader.table("energy") {
+            read = table.non_negative::<JoulesPerByte>("read");
+            write = table.non_negative::<JoulesPerByte>("write");
+            table.finish();
+        }
+    } else if let Some(node) = reader.get("energy") {
+        read = reader
+            .typed("energy", node)
+            .filter(|e: &JoulesPerByte| e.0 >= 0.0);
+        write = read;
+        if read.is_none() {
+            reader.out_of_range("energy", node, "must be an energy per byte, not negative");
+        }
+    }
+    memory.read_energy = read.or(known.read);
+    memory.write_energy = write.or(known.write);
+    let area: Option<SquareMeters> = reader.non_negative("area");
+    memory.area = area.or(known.area);
+    memory.leakage = reader.non_negative("leakage").or(known.leakage);
+}

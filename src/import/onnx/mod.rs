@@ -1,0 +1,30 @@
+//! ONNX models: concrete operator graphs without weights, with shape inference of our own.
+//!
+//! A file is decoded and its names are resolved once. Binding sizes walks the nodes in order: every
+//! shape is concrete, contents of small tensors are followed (shapes are computed from shapes), and
+//! what depends on no input's contents leaves the graph. What is left becomes operators.
+//!
+//! ```
+//! use wattline::import::onnx;
+//!
+//! let problem = onnx::read("broken", "broken.onnx", vec![0x3a, 0x50]).expect_err("is cut off");
+//! assert!(problem.to_string().contains("announces 80 bytes, but only 0 follow"));
+//! ```
+
+mod block;
+mod call;
+mod control;
+mod elem;
+mod emit;
+mod ir;
+mod literal;
+mod model;
+mod ops;
+mod proto;
+mod read;
+mod resolve;
+mod symbols;
+mod value;
+mod walk;
+
+pub use read::read;

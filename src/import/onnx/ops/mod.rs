@@ -1,0 +1,52 @@
+//! What each operator does to shapes and contents, and what it costs: one file per family.
+
+mod attention;
+mod constant;
+mod contrib;
+mod conv;
+mod elementwise;
+mod index;
+mod layout;
+mod matmul;
+mod norm;
+mod pool;
+mod quant;
+mod recurrent;
+mod reduce;
+mod slice;
+
+use super::call::{Call, Reply};
+use super::value::Fault;
+
+/// Shapes, contents and work of a node, from its inputs.
+pub(super) type Rule = fn(&Call) -> Result<Reply, Fault>;
+
+/// The rule of an operator; control flow has none, the walk over the graph does it.
+pub(super) fn rule(domain: &str, op: &str) -> Option<Rule> {
+    match domain {
+        "" => standard(op),
+        "com.microsoft" => contrib::rule(op).or_else(|| standard(op)),
+        // Exporters put functions of the standard operators there.
+        "pkg.onnxscript.torch_lib" | "ai.onnx.ml" => None,
+        _ => None,
+    }
+}
+
+fn standard(op: &str) -> Option<Rule> {
+    const FAMILIES: [fn(&str) -> Option<Rule>; 13] = [
+        elementwise::rule,
+        layout::rule,
+        constant::rule,
+        slice::rule,
+        matmul::rule,
+        conv::rule,
+        reduce::rule,
+        norm::rule,
+        pool::rule,
+        index::rule,
+        quant::rule,
+        attention::rule,
+        recurrent::rule,
+    ];
+    FAMILIES.iter().find_map(|family| family(op))
+}

@@ -1,0 +1,101 @@
+//! From bytes to a workload, and what is wrong with bytes that are not a model.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::model::OnnxModel;
+use super::proto::ModelProto;
+use super::resolve;
+use crate::diag::{Code, Problem, Problems};
+use crate::workload::Workload;
+
+/// Reads an ONNX model. Weights are not needed: dimensions and element types say all that counts, and
+/// files of external data are never opened.
+///
+/// # Errors
+/// `E0204` with the byte at which the file stops making sense, or the name that does not resolve.
+pub fn read(name: &str, origin: &str, bytes: Vec<u8>) -> Result<Workload, Problems> {
+    let bytes = Bytes::from(bytes);
+    let not = |why: String| {
+        Problems::from(Problem::new(
+            Code::NotAModel,
+            format!("`{origin}` is not a usable ONNX model: {why}"),
+        ))
+    };
+    check_layout(&bytes).map_err(not)?;
+    let model = ModelProto::decode(bytes).map_err(|e| not(e.to_string()))?;
+    if model.graph.is_none() {
+        return Err(not("it holds no graph".to_owned()));
+    }
+    let source = resolve::resolve(model).map_err(not)?;
+    Ok(Workload::new(
+        name,
+        origin,
+        Arc::new(OnnxModel::new(source)),
+    ))
+}
+
+/// Walks the outermost fields of the message, so that damage is reported by its place.
+fn check_layout(bytes: &[u8]) -> Result<(), String> {
+    let n = bytes.len();
+    if n == 0 {
+        return Err("the file is empty".to_owned());
+    }
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Err(
+            "it is a Git LFS pointer; fetch the file itself with `git lfs pull`".to_owned(),
+        );
+    }
+    let mut at = 0;
+    while at < n {
+        let start = at;
+        let key = varint(bytes, &mut at)
+            .ok_or_else(|| format!("it ends within a field key at byte {start} of {n}"))?;
+        let (field, wire) = (key >> 3, key & 7);
+        if field == 0 || field > 100 {
+            return Err(format!(
+                "byte {start} of {n} starts field {field}, which ONNX does not have"
+            ));
+        }
+        let size = match wire {
+            0 => {
+                varint(bytes, &mut at).ok_or_else(|| {
+                    format!("it ends within field {field} at byte {start} of {n}")
+                })?;
+                continue;
+            }
+            1 => 8,
+            5 => 4,
+            2 => varint(bytes, &mut at)
+                .ok_or_else(|| format!("it ends within field {field} at byte {start} of {n}"))?,
+            _ => {
+                return Err(format!(
+                    "byte {start} of {n} has wire type {wire}, which ONNX does not use"
+                ));
+            }
+        };
+        let left = (n - at) as u64;
+        if size > left {
+            return Err(format!(
+                "field {field} at byte {start} announces {size} bytes, but only {left} follow; the file is truncated"
+            ));
+        }
+        at += size as usize;
+    }
+    Ok(())
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        value |= u64::from(byte & 127) << shift;
+        if byte < 128 {
+            return Some(value);
+        }
+    }
+    None
+}
