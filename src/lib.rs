@@ -4,7 +4,6 @@
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
 pub mod catalog;
-pub mod cli;
 pub mod cost;
 pub mod diag;
 pub mod document;

@@ -7,7 +7,7 @@ use crate::catalog::{self, Content, Entry, Kind};
 use crate::diag::{Code, Problem, Problems, Source, Span, did_you_mean};
 use crate::workload::Workload;
 
-use super::hf;
+use super::{hf, onnx};
 
 /// Keys of a workload TOML.
 const KEYS: [&str; 6] = ["schema", "name", "source", "doc", "onnx", "config"];
@@ -25,7 +25,7 @@ const SCHEMA: &str = "1";
 /// supported, E0101 to E0108 for wrong keys and values.
 pub fn model(entry: &Entry) -> Result<Workload, Problems> {
     match (entry.kind, &entry.content) {
-        (Kind::Onnx, Content::Bytes(bytes)) => graph(&entry.name, &entry.origin, bytes),
+        (Kind::Onnx, Content::Bytes(bytes)) => onnx::read(&entry.name, &entry.origin, bytes.clone()),
         (Kind::Json, Content::Text(text)) => hf::read(&entry.name, &entry.origin, text),
         (Kind::Toml, _) => workload_toml(entry),
         (Kind::Csv, _) | (Kind::Onnx, Content::Text(_)) | (Kind::Json, Content::Bytes(_)) => {
@@ -54,7 +54,7 @@ pub fn workload_toml(entry: &Entry) -> Result<Workload, Problems> {
         (Some(path), None) => {
             let file = catalog::beside(entry, path)?;
             match &file.content {
-                Content::Bytes(bytes) => graph(name, &file.origin, bytes),
+                Content::Bytes(bytes) => onnx::read(name, &file.origin, bytes.clone()),
                 Content::Text(_) => {
                     let message = format!("`{path}` is not an ONNX graph");
                     Err(Problem::new(Code::NotAModel, message).into())

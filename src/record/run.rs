@@ -151,7 +151,7 @@ impl WorkloadPart {
         Self {
             name: name.to_owned(),
             phase: phase.name(),
-            batch: scenario.batch_size(),
+            batch: scenario.batch,
             prompt: tokens.map(|()| scenario.prompt),
             output: tokens.map(|()| scenario.output),
             dtype: (!dtype.is_empty()).then_some(dtype),
