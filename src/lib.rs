@@ -3,7 +3,9 @@
 //! A model's compute graph and a parameterized chip description go in; latency, watts and utilization
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
+pub mod cases;
 pub mod catalog;
+pub mod cli;
 pub mod cost;
 pub mod diag;
 pub mod document;
@@ -20,6 +22,7 @@ pub mod power;
 pub mod record;
 pub mod report;
 pub mod schedule;
+pub mod serving;
 pub mod simulate;
 pub mod technology;
 pub mod units;

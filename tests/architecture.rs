@@ -254,7 +254,12 @@ fn crate_paths(line: &str) -> impl Iterator<Item = &str> {
 
 /// `super::` that climbs out of the module; `inline` is 1 inside an inline `mod tests { .. }`, else 0.
 fn escapes(path: &str, inline: usize, line: &str) -> bool {
-    let depth = path.trim_end_matches(".rs").split('/').filter(|part| *part != "mod").count() - 1;
+    let depth = path
+        .trim_end_matches(".rs")
+        .split('/')
+        .filter(|part| *part != "mod")
+        .count()
+        - 1;
     line.matches("super::").count() > depth + inline
 }
 

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use wattline::diag::Problems;
 use wattline::import::onnx;
-use wattline::workload::{Binding, OpGraph};
+use wattline::workload::{Binding, Dtype, OpGraph, OpKind, Role};
 
 /// Rows that no rule covers yet.
 const NOT_YET: &[&str] = &[];
@@ -126,4 +127,120 @@ fn every_small_graph_is_read_or_refused() {
         refused.join("\n")
     ));
     assert!(read > 0);
+}
+
+fn own(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("workloads/onnx")
+        .join(name)
+}
+
+/// MACs and static float weights of these files, from executing them with onnxruntime 1.31.1.
+#[test]
+fn graphs_of_the_repository_have_their_counts() {
+    for (name, macs, parameters) in [
+        ("resnet50.onnx", 4_089_184_256.0, 25_530_472.0),
+        ("mobilenet_v2.onnx", 300_774_272.0, 3_487_886.0),
+        ("bert_base.onnx", 11_173_625_856.0, 108_693_554.0),
+    ] {
+        let graph = graph(&own(name), "").expect("binds without options");
+        assert_eq!(
+            (graph.macs(), graph.parameters()),
+            (macs, parameters),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn patterns_become_single_operators() {
+    let graph = graph(&own("bert_base.onnx"), "").expect("binds");
+    let count = |source: &str| graph.operators().filter(|op| op.source == source).count();
+    // Twelve layers: attention and GELU once, two norms each, and the norm of the embeddings.
+    assert_eq!(
+        (
+            count("Attention"),
+            count("Gelu"),
+            count("LayerNormalization")
+        ),
+        (12, 12, 25)
+    );
+    assert_eq!((count("Softmax"), count("Erf")), (0, 0));
+}
+
+#[test]
+fn precision_changes_formats_but_not_counts() {
+    let bytes = std::fs::read(own("resnet50.onnx")).expect("is there");
+    let workload = onnx::read("resnet50", "resnet50.onnx", bytes).expect("reads");
+    let mut binding = Binding::infer();
+    binding.precision = "int8".parse().expect("is a precision");
+    let (graph, _) = workload.graph(&binding).expect("binds");
+    assert_eq!(graph.macs(), 4_089_184_256.0);
+    let all_int8 = graph
+        .operators()
+        .all(|op| !matches!(&op.kind, OpKind::Einsum { dtype, .. } if *dtype != Dtype::Int8));
+    assert!(all_int8);
+    let inputs = graph.tensors().iter().filter(|t| t.role == Role::Input);
+    assert_eq!(
+        inputs.map(|t| t.shape.clone()).collect::<Vec<_>>(),
+        [vec![1, 3, 224, 224]]
+    );
+}
+
+#[test]
+fn a_wrong_setting_says_what_would_be_right() {
+    let bytes = std::fs::read(own("resnet50.onnx")).expect("is there");
+    let workload = onnx::read("resnet50", "resnet50.onnx", bytes).expect("reads");
+    let refuse = |change: &dyn Fn(&mut Binding)| {
+        let mut binding = Binding::infer();
+        change(&mut binding);
+        workload
+            .graph(&binding)
+            .expect_err("is refused")
+            .to_string()
+    };
+    let batch = refuse(&|b| b.batch = Some(8));
+    assert!(
+        batch.starts_with("E0305") && batch.contains("fixed batch of 1"),
+        "{batch}"
+    );
+    let shape = refuse(&|b| {
+        b.shapes.insert("input1".to_owned(), vec![1, 3, 224, 224]);
+    });
+    assert!(shape.contains("did you mean `input.1`?"), "{shape}");
+    let dim = refuse(&|b| {
+        b.dims.insert("seq".to_owned(), 8);
+    });
+    assert!(dim.contains("no symbolic dimension `seq`"), "{dim}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        if let Ok(workload) = onnx::read("x", "x.onnx", bytes) {
+            let _ = workload.graph(&Binding::infer());
+        }
+    }
+
+    #[test]
+    fn damaged_graphs_never_panic(cut in 0usize..60_000, at in 0usize..49_000, byte in any::<u8>(), twice in 0usize..49_000) {
+        let mut bytes = std::fs::read(own("mobilenet_v2.onnx")).expect("is there");
+        let n = bytes.len();
+        bytes[at % n] = byte;
+        bytes[twice % n] = byte.rotate_left(3);
+        bytes.truncate(cut);
+        if let Ok(workload) = onnx::read("x", "x.onnx", bytes) {
+            let _ = workload.graph(&Binding::infer());
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_refused_with_its_place(cut in 1usize..31_000) {
+        let mut bytes = std::fs::read(own("resnet50.onnx")).expect("is there");
+        bytes.truncate(cut);
+        let problem = onnx::read("x", "x.onnx", bytes).expect_err("is cut off").to_string();
+        prop_assert!(problem.starts_with("E0204"), "{}", problem);
+    }
 }

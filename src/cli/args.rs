@@ -11,7 +11,7 @@ use crate::workload::{Phase, Precision};
 const EXAMPLES: &str = "\
 Examples:
   wattline fit llama-3.1-8b --on h100-sxm --context 32768    does it fit, what would make it fit
-  wattline run llama-3.1-8b --on h100-sxm --batch 8          latency, watts, utilization per operator
+  wattline run llama-3.1-8b --on h100-sxm --batch 8          time, watts, use per operator
   wattline run model.onnx --on chip.toml -o reports/mine     the same with CSV, JSON and plots
   wattline show resnet-50                                    parameters, MACs, bytes of a model
   wattline list chips                                        the catalog
@@ -54,13 +54,24 @@ pub(super) struct Arguments {
 #[derive(Args, Clone, Debug)]
 pub(super) struct Global {
     /// Short for --format json
-    #[arg(long, global = true, conflicts_with = "format", help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        conflicts_with = "format",
+        help_heading = "Output"
+    )]
     json: bool,
     /// How results are printed
     #[arg(long, global = true, value_enum, help_heading = "Output")]
     format: Option<Format>,
     /// No warnings and hints
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
     pub(super) quiet: bool,
     /// Also what was assumed, and full sources
     #[arg(short, long, global = true, help_heading = "Output")]
@@ -332,7 +343,9 @@ fn fidelity(text: &str) -> Result<Fidelity, String> {
         "roofline" => Ok(Fidelity::Roofline),
         "mapped" => Ok(Fidelity::Mapped),
         "scheduled" => Ok(Fidelity::Scheduled),
-        other => Err(format!("`{other}` is not one of: roofline, mapped, scheduled")),
+        other => Err(format!(
+            "`{other}` is not one of: roofline, mapped, scheduled"
+        )),
     }
 }
 
@@ -349,9 +362,15 @@ mod tests {
     fn pairs_and_shares_are_read() {
         assert_eq!(dim("seq=2048"), Ok(("seq".to_owned(), 2048)));
         assert!(dim("seq=0").is_err() && dim("seq").is_err() && dim("=3").is_err());
-        assert_eq!(shape("x=1x3x224x224"), Ok(("x".to_owned(), vec![1, 3, 224, 224])));
+        assert_eq!(
+            shape("x=1x3x224x224"),
+            Ok(("x".to_owned(), vec![1, 3, 224, 224]))
+        );
         assert!(shape("x=1x-3").is_err());
-        assert_eq!(setting("chip.glb=1 MiB"), Ok(("glb".to_owned(), "1 MiB".to_owned())));
+        assert_eq!(
+            setting("chip.glb=1 MiB"),
+            Ok(("glb".to_owned(), "1 MiB".to_owned()))
+        );
         assert_eq!(margin("5%"), Ok(0.05));
         assert!(margin("100%").is_err() && margin("-1%").is_err() && margin("5 GiB").is_err());
     }

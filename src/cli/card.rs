@@ -16,7 +16,10 @@ use super::run_text::UNKNOWN;
 pub(super) fn model(document: &ModelDocument, scenario: &Scenario, console: &Console) -> String {
     let size = |bytes: f64| console.size(Bytes(bytes));
     let totals = &document.totals;
-    let mut out = format!("{} · {} · {}\n", document.name, document.family, document.dtype);
+    let mut out = format!(
+        "{} · {} · {}\n",
+        document.name, document.family, document.dtype
+    );
     if console.verbose {
         out.push_str(&format!("from {}\n", document.origin));
     }
@@ -30,9 +33,19 @@ pub(super) fn model(document: &ModelDocument, scenario: &Scenario, console: &Con
     if let Some(active) = totals.active_parameters {
         rows.push(("active", format!("{} for each token", parameters(active))));
     }
-    rows.push(("MACs", format!("{} ({})", si3(totals.macs, "MAC"), si3(totals.flops, "FLOP"))));
+    rows.push((
+        "MACs",
+        format!(
+            "{} ({})",
+            si3(totals.macs, "MAC"),
+            si3(totals.flops, "FLOP")
+        ),
+    ));
     rows.push(("weights", size(totals.weight_bytes)));
-    rows.push(("activations", format!("{} at their peak", size(totals.activation_peak_bytes))));
+    rows.push((
+        "activations",
+        format!("{} at their peak", size(totals.activation_peak_bytes)),
+    ));
     if let Some(each) = totals.kv_bytes_per_token {
         rows.push(("kv cache", format!("{} per token and sequence", size(each))));
     }
@@ -56,14 +69,16 @@ pub(super) fn model(document: &ModelDocument, scenario: &Scenario, console: &Con
 }
 
 fn batch(scenario: &Scenario) -> String {
-    scenario.batch.map_or(String::new(), |n| format!(", batch {}", count(n)))
+    scenario
+        .batch
+        .map_or(String::new(), |n| format!(", batch {}", count(n)))
 }
 
 /// `8.03 B (8 030 261 248)`.
 fn parameters(n: f64) -> String {
     let units = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")];
     let exact = count(n as u64);
-    match units.iter().find(|(scale, _)| n >= *scale) {
+    match units.iter().find(|(scale, _)| n >= 0.9995 * scale) {
         Some((scale, unit)) => format!("{} {unit} ({exact})", significant(n / scale, 3)),
         None => exact,
     }
@@ -95,7 +110,10 @@ fn histogram(document: &ModelDocument, console: &Console) -> Table {
     for op in &document.operators {
         let n = op.count as f64;
         let (macs, weights) = (op.macs * n, op.weight_bytes * n);
-        match groups.iter_mut().find(|g| g.0 == op.kind && g.1 == op.source) {
+        match groups
+            .iter_mut()
+            .find(|g| g.0 == op.kind && g.1 == op.source)
+        {
             Some(group) => {
                 group.2 = group.2.saturating_add(op.count);
                 group.3 += macs;
@@ -114,7 +132,9 @@ fn histogram(document: &ModelDocument, console: &Console) -> Table {
             Cell::number(n as f64, count(n)),
             Cell::maybe((macs > 0.0).then_some(macs), |m| si3(m, "MAC")),
             Cell::maybe(share, percent),
-            Cell::maybe((weights > 0.0).then_some(weights), |w| console.size(Bytes(w))),
+            Cell::maybe((weights > 0.0).then_some(weights), |w| {
+                console.size(Bytes(w))
+            }),
         ]);
     }
     table
@@ -156,7 +176,10 @@ pub(super) fn operator_table(document: &ModelDocument, console: &Console) -> Tab
 pub(super) fn chip(document: &ChipDocument, console: &Console) -> String {
     let node = short(&Meters(document.node_m).to_string());
     let clock = Hertz(document.clock_hz);
-    let mut out = format!("{} · {} · {node} · {clock}\n", document.name, document.class);
+    let mut out = format!(
+        "{} · {} · {node} · {clock}\n",
+        document.name, document.class
+    );
     out.push_str(&format!("source: {}\n\n", document.source));
     let watts = |p: Option<f64>| p.map_or(UNKNOWN.to_owned(), |p| Watts(p).to_string());
     let area = |a: Option<f64>| a.map_or(UNKNOWN.to_owned(), |a| SquareMeters(a).to_string());
@@ -168,10 +191,19 @@ pub(super) fn chip(document: &ChipDocument, console: &Console) -> String {
         watts(document.active_w)
     );
     let roofs = &document.hardware.roofs;
-    let peaks = roofs.peak_op_per_s.0.iter().map(|(d, p)| format!("{d} {}", OpsPerSecond(*p)));
+    let peaks = roofs
+        .peak_op_per_s
+        .0
+        .iter()
+        .map(|(d, p)| format!("{d} {}", OpsPerSecond(*p)));
     let bands = roofs.bandwidth_byte_per_s.0.iter();
     let bands = bands.map(|(m, b)| format!("{m} {}", BytesPerSecond(*b)));
-    let params = document.hardware.params.0.iter().map(|(n, v)| format!("{n} = {}", significant(*v, 4)));
+    let params = document
+        .hardware
+        .params
+        .0
+        .iter()
+        .map(|(n, v)| format!("{n} = {}", significant(*v, 4)));
     let rows = [
         ("peak", peaks.collect::<Vec<_>>().join(", ")),
         ("bandwidth", bands.collect::<Vec<_>>().join(", ")),
@@ -198,7 +230,10 @@ pub(super) fn chip(document: &ChipDocument, console: &Console) -> String {
     if !document.assumed.is_empty() && !console.quiet {
         out.push_str("\nassumed, because the file does not say\n");
         for item in &document.assumed {
-            out.push_str(&format!("  {} = {}: {}\n", item.path, item.value, item.reason));
+            out.push_str(&format!(
+                "  {} = {}: {}\n",
+                item.path, item.value, item.reason
+            ));
         }
     }
     out
@@ -224,7 +259,9 @@ pub(super) fn chip_table(document: &ChipDocument, console: &Console) -> Table {
             Cell::maybe(part.capacity_bytes, |b| console.size(Bytes(b))),
             Cell::maybe(part.bandwidth_byte_per_s, |b| BytesPerSecond(b).to_string()),
             Cell::maybe(part.area_m2, |a| SquareMeters(a).to_string()),
-            part.source.as_ref().map_or(Cell::Missing, |s| Cell::text(s.as_str())),
+            part.source
+                .as_ref()
+                .map_or(Cell::Missing, |s| Cell::text(s.as_str())),
         ]);
     }
     table

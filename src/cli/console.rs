@@ -57,7 +57,11 @@ impl Console {
     }
 
     /// Writes a table in the form asked for; `document` is what `--format json` prints.
-    pub(super) fn table(&self, table: &Table, document: &impl serde::Serialize) -> Result<(), Problems> {
+    pub(super) fn table(
+        &self,
+        table: &Table,
+        document: &impl serde::Serialize,
+    ) -> Result<(), Problems> {
         self.print(&match self.format {
             Format::Table => table.text(width()),
             Format::Json => record::to_json(document),
@@ -93,7 +97,11 @@ impl Console {
     /// # Errors
     /// The problems, if there are any.
     pub(super) fn fail_unless_empty(&self, problems: Vec<Problem>) -> Result<(), Problems> {
-        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Problems(problems))
+        }
     }
 
     /// Whether a warning was raised.

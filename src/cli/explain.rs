@@ -14,7 +14,9 @@ pub(super) fn command(args: &ExplainArgs, console: &Console) -> Result<Answer, P
         console.table(&table(&rows), &rows)?;
         return Ok(Answer::Yes);
     };
-    let found = Code::ALL.iter().find(|c| c.as_str().eq_ignore_ascii_case(asked));
+    let found = Code::ALL
+        .iter()
+        .find(|c| c.as_str().eq_ignore_ascii_case(asked));
     let code = *found.ok_or_else(|| unknown(asked))?;
     if console.format == Format::Table {
         let (name, title, text) = (code.as_str(), code.title(), code.explanation());

@@ -29,12 +29,19 @@ pub(super) fn command(
     let ask = ask(args, &workload)?;
     let mut fit = verdict(&workload, &system, &ask, args.margin)?;
     warnings.append(&mut fit.warnings);
-    let speed = if fit.fits() { speed(&workload, &system, &ask)? } else { None };
+    let speed = if fit.fits() {
+        speed(&workload, &system, &ask)?
+    } else {
+        None
+    };
     fit.warnings = warnings;
     let document = document(&fit, &ask, &workload, &system)?;
     present(console, &document, &fit, speed.as_ref(), &ask)?;
     if let Some(folder) = &args.output_dir {
-        let file = ("fit.json".to_owned(), record::to_json(&document).into_bytes());
+        let file = (
+            "fit.json".to_owned(),
+            record::to_json(&document).into_bytes(),
+        );
         write_all(folder, &vec![file], words)?;
         if console.format == Format::Table && !console.quiet {
             console.print(&format!("saved {}\n", folder.display()))?;
@@ -50,8 +57,13 @@ fn ask(args: &FitArgs, workload: &Workload) -> Result<Ask, Problems> {
     let context = match (card.default_phase, args.context) {
         (Phase::Infer, None) => None,
         (Phase::Infer, Some(_)) => {
-            let message = format!("`{}` has no context: it is not a language model", workload.name);
-            return Err(Problem::new(Code::FixedDim, message).help("leave --context out").into());
+            let message = format!(
+                "`{}` has no context: it is not a language model",
+                workload.name
+            );
+            return Err(Problem::new(Code::FixedDim, message)
+                .help("leave --context out")
+                .into());
         }
         (Phase::Prefill | Phase::Decode | Phase::Generate, Some(context)) => Some(context),
         (Phase::Prefill | Phase::Decode | Phase::Generate, None) => {
@@ -69,17 +81,10 @@ fn ask(args: &FitArgs, workload: &Workload) -> Result<Ask, Problems> {
     })
 }
 
-fn verdict(
-    workload: &Workload,
-    system: &System,
-    ask: &Ask,
-    margin: f64,
-) -> Result<Fit, Problems> {
+fn verdict(workload: &Workload, system: &System, ask: &Ask, margin: f64) -> Result<Fit, Problems> {
     let last = ask.stages().last().copied().unwrap_or(Stage::Infer);
     let (graph, warnings) = workload.graph(&simulate::binding(&ask.scenario(), last))?;
-    let memory = |ask: &Ask| {
-        simulate::memory_use(workload, system, &ask.scenario(), &ask.stages())
-    };
+    let memory = |ask: &Ask| simulate::memory_use(workload, system, &ask.scenario(), &ask.stages());
     let probe = Probe {
         memory: &memory,
         shard: Shard::of(&graph),
@@ -95,7 +100,9 @@ fn verdict(
 
 /// Every chip of the catalog; one that cannot be read is no remedy.
 fn candidates() -> Vec<Candidate> {
-    let systems = catalog::chips().into_iter().filter_map(|name| load::evaluate(name, &[]).ok());
+    let systems = catalog::chips()
+        .into_iter()
+        .filter_map(|name| load::evaluate(name, &[]).ok());
     systems
         .map(|(system, _)| Candidate {
             capacity: system.main_memory().capacity,
@@ -109,7 +116,10 @@ fn candidates() -> Vec<Candidate> {
 fn beyond(workload: &Workload, ask: &Ask) -> Option<Problem> {
     let limit = workload.card().limits.context?;
     let asked = ask.context.filter(|c| *c > limit)?;
-    let message = format!("context {asked} is beyond what `{}` states: {limit}", workload.name);
+    let message = format!(
+        "context {asked} is beyond what `{}` states: {limit}",
+        workload.name
+    );
     Some(Problem::new(Code::Extrapolated, message))
 }
 
@@ -167,8 +177,15 @@ fn present(
 
 /// Parts of the memory, one a row.
 fn table(document: &FitDocument, console: &Console) -> Table {
-    let verdict = if document.fit.fits { "fits" } else { "does not fit" };
-    let title = format!("{} on {}: {verdict}", document.workload.name, document.hardware.name);
+    let verdict = if document.fit.fits {
+        "fits"
+    } else {
+        "does not fit"
+    };
+    let title = format!(
+        "{} on {}: {verdict}",
+        document.workload.name, document.hardware.name
+    );
     let columns = vec![
         Column::text("part", "part"),
         Column::number("bytes", "size"),
@@ -177,8 +194,15 @@ fn table(document: &FitDocument, console: &Console) -> Table {
     let mut table = Table::new(title, columns);
     let fit = &document.fit;
     let shown = |bytes| console.size(crate::units::Bytes(bytes));
-    let rows = fit.parts.0.iter().map(|(name, bytes)| (name.as_str(), *bytes));
-    let sums = [("required_bytes", fit.required_bytes), ("short_bytes", fit.short_bytes)];
+    let rows = fit
+        .parts
+        .0
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), *bytes));
+    let sums = [
+        ("required_bytes", fit.required_bytes),
+        ("short_bytes", fit.short_bytes),
+    ];
     for (name, bytes) in rows.chain(sums) {
         let share = fit.capacity_bytes.map(|c| bytes / c);
         table.push(vec![

@@ -65,11 +65,15 @@ fn parts(document: &FitDocument, fit: &Fit, ask: &Ask, console: &Console) -> Str
     let memory = &fit.memory;
     let capacity = memory.capacity;
     let tokens = ask.context.map(|c| c.saturating_mul(ask.sequences()));
-    let kv_note = tokens.filter(|n| *n > 0 && memory.kv_cache.0 > 0.0).map(|n| {
-        let each = console.size(memory.kv_cache / n as f64);
-        format!("{each}/token × {}", count(n))
-    });
-    let chunk = ask.context.filter(|c| c.saturating_mul(ask.sequences()) > PREFILL_CHUNK);
+    let kv_note = tokens
+        .filter(|n| *n > 0 && memory.kv_cache.0 > 0.0)
+        .map(|n| {
+            let each = console.size(memory.kv_cache / n as f64);
+            format!("{each}/token × {}", count(n))
+        });
+    let chunk = ask
+        .context
+        .filter(|c| c.saturating_mul(ask.sequences()) > PREFILL_CHUNK);
     let chunk = chunk.map(|_| format!("prompt in chunks of {} tokens", count(PREFILL_CHUNK)));
     let is_assumed = |a: &crate::hardware::Assumed| a.path.contains("reserve");
     let assumed = document.hardware.assumed.iter().any(is_assumed);
@@ -88,16 +92,31 @@ fn parts(document: &FitDocument, fit: &Fit, ask: &Ask, console: &Console) -> Str
     }
     if capacity.0.is_finite() {
         let free = (capacity - memory.required()).max(Bytes::ZERO);
-        let kept = format!("{} of it kept free as margin", console.size(capacity * fit.margin));
+        let kept = format!(
+            "{} of it kept free as margin",
+            console.size(capacity * fit.margin)
+        );
         let note = (fit.margin > 0.0 && fit.fits()).then_some(kept);
         let blank = " ".repeat(BAR);
         let share = percent(free / capacity);
-        out.push_str(&annotated("free", &console.size(free), &blank, &share, note));
+        out.push_str(&annotated(
+            "free",
+            &console.size(free),
+            &blank,
+            &share,
+            note,
+        ));
     }
     out
 }
 
-fn line(name: &str, bytes: Bytes, capacity: Bytes, note: Option<String>, console: &Console) -> String {
+fn line(
+    name: &str,
+    bytes: Bytes,
+    capacity: Bytes,
+    note: Option<String>,
+    console: &Console,
+) -> String {
     let size = console.size(bytes);
     if !capacity.0.is_finite() || capacity.0 <= 0.0 {
         return annotated(name, &size, "", "", note);
@@ -120,14 +139,19 @@ fn annotated(name: &str, size: &str, bar: &str, share: &str, note: Option<String
 fn room(fit: &Fit, ask: &Ask) -> String {
     let mut parts = Vec::new();
     if let Some(most) = fit.limits.max_batch {
-        let at = ask.context.map_or(String::new(), |c| format!("at context {}   ", count(c)));
+        let at = ask
+            .context
+            .map_or(String::new(), |c| format!("at context {}   ", count(c)));
         parts.push(format!("{at}max batch {}", count(most)));
     }
     if let Some(most) = fit.limits.max_context {
         let limit = fit.limits.model_context;
         let limit = limit.map_or(String::new(), |l| format!(" (model limit {})", count(l)));
         let batch = count(ask.sequences());
-        parts.push(format!("at batch {batch}   max context {}{limit}", count(most)));
+        parts.push(format!(
+            "at batch {batch}   max context {}{limit}",
+            count(most)
+        ));
     }
     if parts.is_empty() {
         return String::new();
@@ -143,7 +167,9 @@ fn pace(estimate: &Estimate, ask: &Ask) -> String {
     let sequences = ask.sequences() as f64;
     let energy = totals.energy.map(|e| e / sequences);
     let energy = energy.map_or(UNKNOWN.to_owned(), |e| short(&e.to_string()));
-    let power = totals.average_power.map_or(UNKNOWN.to_owned(), |p| short(&p.to_string()));
+    let power = totals
+        .average_power
+        .map_or(UNKNOWN.to_owned(), |p| short(&p.to_string()));
     let covered = percent(totals.coverage.energy);
     if ask.context.is_none() || time <= 0.0 {
         let time = short_time(time);
@@ -179,7 +205,11 @@ fn remedies(all: &[Remedy]) -> String {
         out.push_str("  no single change makes it fit\n");
     } else {
         out.push_str("  any one of these changes makes it fit\n");
-        let width = enough.iter().map(|r| r.change.chars().count()).max().unwrap_or(0);
+        let width = enough
+            .iter()
+            .map(|r| r.change.chars().count())
+            .max()
+            .unwrap_or(0);
         for remedy in enough {
             let pad = " ".repeat(width - remedy.change.chars().count());
             out.push_str(&format!("    {}{pad}   {}\n", remedy.change, remedy.detail));

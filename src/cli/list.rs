@@ -29,7 +29,7 @@ pub(super) fn command(args: &ListArgs, console: &Console) -> Result<Answer, Prob
 /// Rows in catalog order; entries that cannot be read become warnings.
 fn rows<T: Send>(
     names: Vec<&'static str>,
-    row: impl Fn(&'static str) -> Result<T, Problems> + Sync,
+    row: impl Fn(&'static str) -> Result<T, Problems> + Send + Sync,
 ) -> (Vec<T>, Vec<Problem>) {
     let found: Vec<Result<T, Problems>> = names.into_par_iter().map(row).collect();
     let (mut good, mut wrong) = (Vec::new(), Vec::new());
@@ -97,7 +97,9 @@ fn chip_row(system: &System) -> ChipRow {
 }
 
 fn models(console: &Console) -> Result<(), Problems> {
-    let (rows, wrong) = rows(catalog::models(), |name| load::model(name).map(|w| model_row(&w)));
+    let (rows, wrong) = rows(catalog::models(), |name| {
+        load::model(name).map(|w| model_row(&w))
+    });
     let columns = vec![
         Column::text("name", "model"),
         Column::text("family", "family"),
@@ -108,7 +110,7 @@ fn models(console: &Console) -> Result<(), Problems> {
         Column::number("context", "context"),
     ];
     let billions = |n: f64| match n {
-        n if n >= 1e9 => format!("{} B", significant(n / 1e9, 3)),
+        n if n >= 0.9995e9 => format!("{} B", significant(n / 1e9, 3)),
         n => format!("{} M", significant(n / 1e6, 3)),
     };
     let mut table = Table::new("", columns);
@@ -151,20 +153,44 @@ fn ops(console: &Console) -> Result<(), Problems> {
     let einsum = crate::workload::Einsum::matmul(1, 1, 1, 1);
     let dtype = crate::workload::Dtype::Bf16;
     let kinds = [
-        (OpKind::Einsum { einsum, dtype }.name(), "matrix product or convolution"),
+        (
+            OpKind::Einsum { einsum, dtype }.name(),
+            "matrix product or convolution",
+        ),
         ("attention", "fused attention: scores never leave the chip"),
         (OpKind::Elementwise(vector).name(), "one result per element"),
-        (OpKind::Reduction(vector).name(), "softmax, norms, pooling: sums over a rank"),
-        (OpKind::Gather { elements: 0.0 }.name(), "rows picked from a table"),
-        (OpKind::Layout(View::Free).name(), "reshape (free) or transpose (a copy)"),
-        (OpKind::KvAppend { elements: 0.0 }.name(), "new keys and values into the cache"),
         (
-            OpKind::Opaque { reason: String::new() }.name(),
+            OpKind::Reduction(vector).name(),
+            "softmax, norms, pooling: sums over a rank",
+        ),
+        (
+            OpKind::Gather { elements: 0.0 }.name(),
+            "rows picked from a table",
+        ),
+        (
+            OpKind::Layout(View::Free).name(),
+            "reshape (free) or transpose (a copy)",
+        ),
+        (
+            OpKind::KvAppend { elements: 0.0 }.name(),
+            "new keys and values into the cache",
+        ),
+        (
+            OpKind::Opaque {
+                reason: String::new(),
+            }
+            .name(),
             "not known: bytes count, arithmetic does not",
         ),
     ];
-    let rows: Vec<OpRow> = kinds.iter().map(|(kind, doc)| OpRow { kind, doc }).collect();
-    let columns = vec![Column::text("kind", "operator"), Column::text("doc", "what it is")];
+    let rows: Vec<OpRow> = kinds
+        .iter()
+        .map(|(kind, doc)| OpRow { kind, doc })
+        .collect();
+    let columns = vec![
+        Column::text("kind", "operator"),
+        Column::text("doc", "what it is"),
+    ];
     let mut table = Table::new("", columns);
     for row in &rows {
         table.push(vec![Cell::text(row.kind), Cell::text(row.doc)]);
@@ -188,7 +214,11 @@ fn metrics(console: &Console) -> Result<(), Problems> {
     ];
     let mut table = Table::new("", columns);
     for row in &rows {
-        table.push(vec![Cell::text(row.name), Cell::text(row.unit), Cell::text(row.doc)]);
+        table.push(vec![
+            Cell::text(row.name),
+            Cell::text(row.unit),
+            Cell::text(row.doc),
+        ]);
     }
     console.table(&table, &rows)
 }

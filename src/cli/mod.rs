@@ -6,7 +6,7 @@
 //! ```
 //! use wattline::cli;
 //!
-//! assert_eq!(cli::run(["wattline", "explain", "E0102", "--quiet"]), 0);
+//! assert_eq!(cli::call(["wattline", "explain", "E0102", "--quiet"]), 0);
 //! ```
 
 mod args;
@@ -25,4 +25,4 @@ mod run_text;
 mod show;
 mod start;
 
-pub use start::{main, run};
+pub use start::{call, main};

@@ -7,7 +7,12 @@ use crate::units::{Bytes, Joules, Seconds, Watts, percent};
 use super::console::Console;
 
 /// One phase of a run; `top` keeps the operators that take the most time.
-pub(super) fn table(run: &RunDocument, phase: &str, top: Option<usize>, console: &Console) -> Table {
+pub(super) fn table(
+    run: &RunDocument,
+    phase: &str,
+    top: Option<usize>,
+    console: &Console,
+) -> Table {
     let memory = run.fit.memory.as_str();
     let columns = vec![
         Column::text("name", "operator"),
@@ -67,9 +72,13 @@ fn row(op: &OperatorPart, whole: f64, memory: &str, console: &Console) -> Vec<Ce
         Cell::text(bound),
         Cell::maybe(op.mac_utilization, percent),
         Cell::maybe(of_roofline, percent),
-        Cell::maybe(op.energy_j.map(|e| e * count), |e| short(&Joules(e).to_string())),
+        Cell::maybe(op.energy_j.map(|e| e * count), |e| {
+            short(&Joules(e).to_string())
+        }),
         Cell::maybe(op.power_w, |p| short(&Watts(p).to_string())),
-        Cell::maybe(moved.map(|m| m.1 * count), |b| short(&console.size(Bytes(b)))),
+        Cell::maybe(moved.map(|m| m.1 * count), |b| {
+            short(&console.size(Bytes(b)))
+        }),
     ]
 }
 

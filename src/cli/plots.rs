@@ -28,13 +28,19 @@ pub(super) fn files(run: &RunDocument) -> Result<Files, Problems> {
 }
 
 fn failed(name: &str, error: &plot::PlotError) -> Problems {
-    Problem::new(Code::Internal, format!("the {name} plot cannot be drawn: {error}")).into()
+    Problem::new(
+        Code::Internal,
+        format!("the {name} plot cannot be drawn: {error}"),
+    )
+    .into()
 }
 
 fn subtitle(run: &RunDocument) -> String {
     let (workload, chip) = (&run.workload, &run.hardware.name);
     let (name, phase) = (&workload.name, workload.phase);
-    let batch = workload.batch.map_or(String::new(), |n| format!(", batch {n}"));
+    let batch = workload
+        .batch
+        .map_or(String::new(), |n| format!(", batch {n}"));
     format!("{name} on {chip}, {phase}{batch}")
 }
 
@@ -58,7 +64,10 @@ fn roofline(run: &RunDocument) -> Roofline {
         title: "Roofline".to_owned(),
         subtitle: subtitle(run),
         ceilings: run.hardware.roofs.peak_op_per_s.0.clone(),
-        bandwidths: bandwidths.filter(|(name, _)| name == memory).cloned().collect(),
+        bandwidths: bandwidths
+            .filter(|(name, _)| name == memory)
+            .cloned()
+            .collect(),
         points: run.operators.iter().filter_map(point).collect(),
     }
 }
@@ -73,8 +82,18 @@ fn breakdown(run: &RunDocument) -> Bars {
     let energies = phases().map(|phase| BarGroup {
         label: phase.phase.to_owned(),
         parts: {
-            let fixed = phase.totals.static_energy_j.map(|e| ("static".to_owned(), e));
-            phase.totals.energy_parts_j.0.iter().cloned().chain(fixed).collect()
+            let fixed = phase
+                .totals
+                .static_energy_j
+                .map(|e| ("static".to_owned(), e));
+            phase
+                .totals
+                .energy_parts_j
+                .0
+                .iter()
+                .cloned()
+                .chain(fixed)
+                .collect()
         },
     });
     let panel = |title: &str, unit: &str, groups: Vec<BarGroup>| BarPanel {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use crate::diag::{Code, Problem, Problems};
-use crate::hardware::System;
 use crate::record::{self, Manifest, RunDocument};
 use crate::simulate::{self, Estimate, Memo};
 use crate::workload::{Phase, Scenario, Workload};
@@ -39,11 +38,18 @@ pub(super) fn command(
     }
     console.warn(&estimate.warnings);
     let met = args.require.iter().all(|limit| limit.met(&estimate));
-    Ok(if met && estimate.memory.fits() { Answer::Yes } else { Answer::No })
+    Ok(if met && estimate.memory.fits() {
+        Answer::Yes
+    } else {
+        Answer::No
+    })
 }
 
 /// Both, or the problems of both.
-pub(super) fn both<A, B>(a: Result<A, Problems>, b: Result<B, Problems>) -> Result<(A, B), Problems> {
+pub(super) fn both<A, B>(
+    a: Result<A, Problems>,
+    b: Result<B, Problems>,
+) -> Result<(A, B), Problems> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
         (Err(mut first), Err(second)) => {
@@ -91,7 +97,8 @@ fn without_effect(args: &RunArgs, phase: Phase) -> Vec<Problem> {
     let unused = flags.iter().filter(|flag| flag.1);
     unused
         .map(|(flag, _)| {
-            let message = format!("`{flag}` was given but the phase `{phase}` does not depend on it");
+            let message =
+                format!("`{flag}` was given but the phase `{phase}` does not depend on it");
             Problem::new(Code::NoEffect, message)
         })
         .collect()
@@ -169,7 +176,13 @@ fn present(
     estimate: &Estimate,
 ) -> Result<(), Problems> {
     match console.format {
-        Format::Table => console.print(&run_text::text(document, &args.require, args.top, estimate, console)),
+        Format::Table => console.print(&run_text::text(
+            document,
+            &args.require,
+            args.top,
+            estimate,
+            console,
+        )),
         Format::Json => console.print(&record::to_json(document)),
         Format::Csv => console.print(&record::operators_csv(&only_top(document, args.top))),
         Format::Jsonl => {
@@ -197,8 +210,14 @@ fn only_top(document: &RunDocument, top: Option<usize>) -> RunDocument {
 /// Everything that is known of the run, as files.
 fn write(folder: &Path, document: &RunDocument, words: &[String]) -> Result<(), Problems> {
     let mut files = plots::files(document)?;
-    files.push(("run.json".to_owned(), record::to_json(document).into_bytes()));
-    files.push(("operators.csv".to_owned(), record::operators_csv(document).into_bytes()));
+    files.push((
+        "run.json".to_owned(),
+        record::to_json(document).into_bytes(),
+    ));
+    files.push((
+        "operators.csv".to_owned(),
+        record::operators_csv(document).into_bytes(),
+    ));
     write_all(folder, &files, words)
 }
 
@@ -214,7 +233,10 @@ pub(super) fn write_all(
     }
     let names = files.iter().map(|(name, _)| name.clone()).collect();
     let manifest = Manifest::now(words.to_vec(), names);
-    record::write_file(&folder.join("manifest.json"), record::to_json(&manifest).as_bytes())
+    record::write_file(
+        &folder.join("manifest.json"),
+        record::to_json(&manifest).as_bytes(),
+    )
 }
 
 #[cfg(test)]
@@ -223,7 +245,10 @@ mod tests {
 
     #[test]
     fn values_are_nudged_with_their_unit() {
-        assert_eq!(nudged("1 MiB"), ["1.25 MiB", "0.75 MiB", "2 MiB", "0.5 MiB"]);
+        assert_eq!(
+            nudged("1 MiB"),
+            ["1.25 MiB", "0.75 MiB", "2 MiB", "0.5 MiB"]
+        );
         assert_eq!(nudged("16"), ["20", "12", "32", "8"]);
         assert_eq!(nudged("3"), ["6"]);
         assert!(nudged("hbm3").is_empty());

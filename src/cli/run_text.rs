@@ -75,7 +75,7 @@ fn headline(run: &RunDocument) -> String {
         format!("{} on {}", workload.name, run.hardware.name),
         workload.phase.to_owned(),
     ];
-    if let Some(batch) = workload.batch.or(workload.prompt.map(|_| 1)) {
+    if let Some(batch) = workload.batch {
         parts.push(format!("batch {}", count(batch)));
     }
     if let Some(prompt) = workload.prompt {
@@ -98,10 +98,15 @@ fn assumptions(run: &RunDocument, console: &Console) -> String {
         return String::new();
     }
     if !console.verbose {
-        let line = format!("{} values of the chip are assumed (-v lists them)", assumed.len());
+        let line = format!(
+            "{} values of the chip are assumed (-v lists them)",
+            assumed.len()
+        );
         return format!("{}\n", console.dim(&line));
     }
-    let lines = assumed.iter().map(|a| format!("  assumed {} = {}: {}\n", a.path, a.value, a.reason));
+    let lines = assumed
+        .iter()
+        .map(|a| format!("  assumed {} = {}: {}\n", a.path, a.value, a.reason));
     lines.collect()
 }
 
@@ -113,7 +118,10 @@ fn figures(run: &RunDocument, console: &Console) -> Vec<(&'static str, String)> 
         all.push(("TTFT", short_time(ttft)));
     }
     if let Some(tpot) = totals.tpot_s {
-        all.push(("TPOT", format!("{}   (end − first token) / (output − 1)", short_time(tpot))));
+        all.push((
+            "TPOT",
+            format!("{}   (end − first token) / (output − 1)", short_time(tpot)),
+        ));
     }
     if let Some(rate) = totals.tokens_per_s {
         all.push(("throughput", format!("{} tokens/s", significant(rate, 3))));
@@ -176,7 +184,10 @@ fn power(totals: &TotalsPart) -> String {
         watts(totals.peak_power_w)
     );
     if totals.clock_ratio < 1.0 {
-        text.push_str(&format!(", clock at {} under the cap", percent(totals.clock_ratio)));
+        text.push_str(&format!(
+            ", clock at {} under the cap",
+            percent(totals.clock_ratio)
+        ));
     }
     text
 }
@@ -201,7 +212,10 @@ fn limits(require: &[Constraint], estimate: &Estimate, console: &Console) -> Str
         } else {
             console.bad("MISSED")
         };
-        out.push_str(&format!("  {:<13} {limit}: {found}, {verdict}\n", "required"));
+        out.push_str(&format!(
+            "  {:<13} {limit}: {found}, {verdict}\n",
+            "required"
+        ));
     }
     out
 }
@@ -216,7 +230,11 @@ fn phase_line(phase: &PhasePart) -> String {
 }
 
 fn left_out(run: &RunDocument, phase: &PhasePart, top: Option<usize>, console: &Console) -> String {
-    let n_all = run.operators.iter().filter(|o| o.phase == phase.phase).count();
+    let n_all = run
+        .operators
+        .iter()
+        .filter(|o| o.phase == phase.phase)
+        .count();
     match top {
         Some(top) if top < n_all => {
             let line = format!("  and {} more, each of less time", n_all - top);

@@ -39,7 +39,10 @@ fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
         },
     };
     if phase == Phase::Infer {
-        refuse(&[("--prompt", args.prompt.is_some())], "model without tokens")?;
+        refuse(
+            &[("--prompt", args.prompt.is_some())],
+            "model without tokens",
+        )?;
     }
     let binding = simulate::binding(&scenario, stage);
     let (graph, warnings) = workload.graph(&binding)?;

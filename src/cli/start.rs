@@ -26,11 +26,11 @@ pub(super) enum Answer {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    ExitCode::from(run(std::env::args_os()))
+    ExitCode::from(call(std::env::args_os()))
 }
 
 /// Runs a command line, the program's name first, and returns the exit code.
-pub fn run<I, T>(arguments: I) -> u8
+pub fn call<I, T>(arguments: I) -> u8
 where
     I: IntoIterator<Item = T>,
     T: Into<OsString>,
@@ -47,7 +47,9 @@ where
 fn guarded(json: bool, body: impl FnOnce() -> u8) -> u8 {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        let place = panic.location().map_or(String::new(), |l| format!(" at {l}"));
+        let place = panic
+            .location()
+            .map_or(String::new(), |l| format!(" at {l}"));
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().map(|t| (*t).to_owned());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
@@ -107,13 +109,20 @@ fn exit_code(problems: &Problems) -> u8 {
 
 /// Help and version are results; everything else clap says is a usage problem.
 fn usage(error: &clap::Error, json: bool) -> u8 {
-    let is_result = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let is_result = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
     if !is_result && json {
         let text = error.render().to_string();
         let text = text.trim().trim_start_matches("error: ");
         let (message, help) = text.split_once("\n\n").unwrap_or((text, ""));
         let problem = Problem::new(Code::Usage, message);
-        let problem = if help.is_empty() { problem } else { problem.help(help.trim()) };
+        let problem = if help.is_empty() {
+            problem
+        } else {
+            problem.help(help.trim())
+        };
         let document = ProblemsDocument::of(&[problem]);
         let _ = write!(std::io::stdout(), "{}", record::to_json(&document));
     }
@@ -126,17 +135,28 @@ fn usage(error: &clap::Error, json: bool) -> u8 {
 fn wants_json(arguments: &[OsString]) -> bool {
     let is = |a: &OsString, text: &str| a.to_str() == Some(text);
     let pairs = arguments.windows(2);
-    arguments.iter().any(|a| is(a, "--json") || is(a, "--format=json"))
-        || pairs.into_iter().any(|p| is(&p[0], "--format") && is(&p[1], "json"))
+    arguments
+        .iter()
+        .any(|a| is(a, "--json") || is(a, "--format=json"))
+        || pairs
+            .into_iter()
+            .any(|p| is(&p[0], "--format") && is(&p[1], "json"))
 }
 
 fn completions(args: &CompletionsArgs, console: &Console) -> Result<Answer, Problems> {
     if console.format != Format::Table {
         let message = "completions are a script, not a table";
-        return Err(Problem::new(Code::Usage, message).help("leave --format and --json out").into());
+        return Err(Problem::new(Code::Usage, message)
+            .help("leave --format and --json out")
+            .into());
     }
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Arguments::command(), "wattline", &mut script);
+    clap_complete::generate(
+        args.shell,
+        &mut Arguments::command(),
+        "wattline",
+        &mut script,
+    );
     console.print(&String::from_utf8_lossy(&script))?;
     Ok(Answer::Yes)
 }
@@ -154,7 +174,9 @@ mod tests {
     #[test]
     fn an_answer_is_not_a_fault() {
         let of = |codes: &[Code]| {
-            exit_code(&Problems(codes.iter().map(|c| Problem::new(*c, "x")).collect()))
+            exit_code(&Problems(
+                codes.iter().map(|c| Problem::new(*c, "x")).collect(),
+            ))
         };
         assert_eq!(of(&[Code::NoDesign]), 1);
         assert_eq!(of(&[Code::NoDesign, Code::Assumed]), 1);

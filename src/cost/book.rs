@@ -161,6 +161,22 @@ impl Cost {
         }
     }
 
+    /// Takes in the work of an operator that rides on this one: both run at the same time.
+    pub fn absorb(&mut self, rider: &Self) {
+        self.matrix += rider.matrix;
+        self.vector += rider.vector;
+        self.exposed += rider.exposed;
+        self.executed_macs += rider.executed_macs;
+        for (mine, theirs) in self.ports.iter_mut().zip(&rider.ports) {
+            *mine += *theirs;
+        }
+        for (mine, theirs) in self.traffic.iter_mut().zip(&rider.traffic) {
+            mine.read += theirs.read;
+            mine.written += theirs.written;
+        }
+        self.energy.add(&rider.energy, 1.0);
+    }
+
     /// Time with every transfer hidden behind the longest resource.
     pub fn overlapped(&self) -> Seconds {
         self.ports

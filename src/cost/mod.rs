@@ -21,5 +21,5 @@ pub use book::{Bound, Cost, EnergyBook, Traffic};
 pub use library::{LibraryTile, library_gemm};
 pub use nest::price_nest;
 pub use reuse::{Accesses, Widths, account};
-pub use roofline::{ceiling, operator_bound};
+pub use roofline::{ceiling, compute_bound, memory_bound};
 pub use vector::{Served, vector};

@@ -2,6 +2,7 @@
 
 use crate::hardware::{Direction, System};
 use crate::mapping::{Chain, Level, Nest};
+use crate::technology::MemoryKind;
 use crate::units::{Bytes, Seconds};
 use crate::workload::{Dtype, Einsum};
 
@@ -49,8 +50,14 @@ pub fn price_nest(
                 cost.traffic[memory].read += bytes.read;
                 cost.traffic[memory].written += bytes.written;
                 cost.ports[memory] = cost.ports[memory].max(time);
-                if system.memories[memory].buffering <= 1 && level > 0 {
-                    unbuffered += time;
+                // Register files have ports enough to be filled while they are read.
+                let at = &system.memories[memory];
+                if at.buffering <= 1 && at.kind == MemoryKind::Sram {
+                    let fills = Traffic {
+                        written: Bytes(accesses.filled[level]),
+                        ..Traffic::default()
+                    };
+                    unbuffered += port_time(system, memory, fills, instances);
                 }
             }
         }

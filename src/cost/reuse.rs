@@ -36,13 +36,13 @@ pub struct Accesses {
     pub read: SmallVec<[f64; 8]>,
     /// Written to the level: `[level]`.
     pub written: SmallVec<[f64; 8]>,
+    /// Of the written bytes, inputs that arrive from further out: `[level]`.
+    pub filled: SmallVec<[f64; 8]>,
     /// Delivered over each fan-out: `[level]`, zero for memories.
     pub delivered: SmallVec<[f64; 8]>,
 }
 
 /// Counts the bytes that a nest moves.
-///
-/// `below` is what one step of the engine consumes: its native tile, or one element.
 pub fn account(
     einsum: &Einsum,
     system: &System,
@@ -57,6 +57,7 @@ pub fn account(
     let mut count = Accesses {
         read: zeros(),
         written: zeros(),
+        filled: zeros(),
         delivered: zeros(),
     };
     let stationary = system.arrays[chain.array].stationary;
@@ -188,6 +189,7 @@ impl Transfer {
         count.read[parent] += arriving / outside.shared;
         if !self.into_engine {
             count.written[level] += arriving;
+            count.filled[level] += arriving;
         }
         for &fanout in &outside.crossed {
             count.delivered[fanout] += arriving;

@@ -1,6 +1,6 @@
 //! Lower bounds from compulsory work at peak rates.
 
-use crate::hardware::{Direction, System};
+use crate::hardware::{Direction, Memory, System};
 use crate::units::{Bytes, BytesPerSecond, Macs, MacsPerSecond, Seconds};
 use crate::workload::Dtype;
 
@@ -26,24 +26,26 @@ pub fn ceiling(
     compute.max(memory)
 }
 
-/// Lower bound of work whose bytes must be touched once.
-///
-/// Bytes that fit on the chip may have stayed there, so the fastest memory that could hold all of them
-/// sets the rate; otherwise main memory does.
-pub fn operator_bound(system: &System, macs: Macs, dtype: Dtype, bytes: Bytes) -> Seconds {
-    let executed = system.executed_as(dtype);
-    let peak = system
-        .peak(executed)
-        .unwrap_or(MacsPerSecond(f64::INFINITY));
-    ceiling(macs, peak, bytes, holding_bandwidth(system, bytes))
+/// Time of MACs of a format at the chip's peak rate.
+pub fn compute_bound(system: &System, macs: Macs, dtype: Dtype) -> Seconds {
+    let peak = system.peak(system.executed_as(dtype));
+    ceiling(
+        macs,
+        peak.unwrap_or(MacsPerSecond(f64::INFINITY)),
+        Bytes::ZERO,
+        BytesPerSecond(f64::INFINITY),
+    )
 }
 
-/// Rate of the fastest memory that could hold these bytes.
-fn holding_bandwidth(system: &System, bytes: Bytes) -> BytesPerSecond {
-    let able = system.memories.iter().enumerate().filter(|(i, memory)| {
-        let all = memory.capacity * memory.instances as f64;
-        *i == 0 || (memory.is_on_chip() && bytes <= all)
-    });
-    able.map(|(_, m)| m.bandwidth(Direction::Both) * m.instances as f64)
-        .fold(BytesPerSecond::ZERO, BytesPerSecond::max)
+/// Time of bytes that must be touched once, of which `beside` more share the same memory.
+///
+/// If all of them fit into the outermost on-chip memory they may have stayed there, and its bandwidth sets
+/// the rate; otherwise main memory's does.
+pub fn memory_bound(system: &System, bytes: Bytes, beside: Bytes) -> Seconds {
+    let near = system.memories.iter().find(|m| m.is_on_chip());
+    let all = |m: &Memory| m.bandwidth(Direction::Both) * m.instances as f64;
+    let stays = |m: &&Memory| bytes + beside <= m.capacity * m.instances as f64;
+    let main = all(system.main_memory());
+    let rate = near.filter(stays).map_or(main, |m| all(m).max(main));
+    ceiling(Macs::ZERO, MacsPerSecond(f64::INFINITY), bytes, rate)
 }

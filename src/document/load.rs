@@ -21,6 +21,8 @@ impl Table {
             return Err(Problem::new(Code::Syntax, message).into());
         }
         let (tree, errors) = DeTable::parse_recoverable(&source.text);
+        let mut errors = errors;
+        errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             problems.push(Problem::new(Code::Syntax, error.message()).at(source, &span));

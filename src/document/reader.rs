@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::{Node, Table, Value};
-use crate::diag::{Code, Problem, Problems, did_you_mean};
+use super::{Entry, Node, Table, Value};
+use crate::diag::{Code, Problem, Problems, closest, did_you_mean};
 use crate::expr::{Environment, Expr, ExprError};
 use crate::units::Quantity;
 
@@ -152,8 +152,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports that a required key is absent.
-    pub fn missing(&self, key: &str, help: &str) {
+    /// Reports that a required key is absent; a misspelled one is left to [`Reader::finish`].
+    pub fn missing(&self, key: &'static str, help: &str) {
+        self.asked.borrow_mut().push(key);
+        let is_slip = |e: &Entry| {
+            let is_asked = self.asked.borrow().contains(&&*e.key);
+            !is_asked && closest(&e.key, [key]).is_some()
+        };
+        if self.table.get(key).is_none() && self.table.entries.iter().any(is_slip) {
+            return;
+        }
         let message = if self.path.is_empty() {
             format!("required key `{key}` is missing")
         } else {

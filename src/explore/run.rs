@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
-use crate::simulate::{Fidelity, Memo, Prepared, runnable};
+use crate::simulate::{Fidelity, Memo, Prepared, Task, runnable};
 use crate::units::Bytes;
 use crate::workload::Dtype;
 
@@ -56,7 +56,7 @@ type Key = (usize, usize, Option<Dtype>);
 
 fn price_all(plan: &Plan, sink: &dyn Sink) -> Result<(Vec<Point>, Vec<Vec<Problem>>), Problems> {
     let groups = Groups::of(plan);
-    let mut bound: FxHashMap<Key, Prepared> = FxHashMap::default();
+    let mut bound: FxHashMap<Key, Task> = FxHashMap::default();
     let mut done: Vec<Option<Warned>> = vec![None; plan.space.len()];
     let chips: Vec<usize> = (0..groups.chips.len()).collect();
     for round in chips.chunks(ROUND) {
@@ -71,7 +71,10 @@ fn price_all(plan: &Plan, sink: &dyn Sink) -> Result<(Vec<Point>, Vec<Vec<Proble
                 let (s, scenario) = (i / n, i % n);
                 let point = groups.chips[round[s]] + groups.scenarios[scenario];
                 let warned = match &systems[s] {
-                    Ok(system) => price(plan, point, scenario, system, &bound, &memos[s]),
+                    Ok(system) => {
+                        let chip = Prepared::new(system);
+                        price(plan, point, scenario, &chip, &bound, &memos[s])
+                    }
                     Err(reason) => (unpriced(point, reason.clone()), Vec::new()),
                 };
                 sink.point(&warned.0);
@@ -134,7 +137,7 @@ fn bind(
     plan: &Plan,
     groups: &Groups,
     systems: &[Result<System, String>],
-    bound: &mut FxHashMap<Key, Prepared>,
+    bound: &mut FxHashMap<Key, Task>,
 ) -> Result<(), Problems> {
     let mut wanted: Vec<(Key, &System, usize)> = Vec::new();
     for system in systems.iter().flatten() {
@@ -152,14 +155,14 @@ fn bind(
         .map(|(key, system, offset)| {
             let workload = &plan.jobs[key.0].workload;
             let (scenario, _) = runnable(workload, system, &plan.scenario(key.0, *offset));
-            Prepared::new(workload, &scenario)
+            Task::new(workload, &scenario)
         })
         .collect();
     let mut problems = Problems::new();
-    for ((key, _, _), prepared) in wanted.into_iter().zip(made) {
-        match prepared {
-            Ok(prepared) => {
-                bound.insert(key, prepared);
+    for ((key, _, _), task) in wanted.into_iter().zip(made) {
+        match task {
+            Ok(task) => {
+                bound.insert(key, task);
             }
             Err(found) => problems.extend(found),
         }
@@ -184,16 +187,16 @@ fn price(
     plan: &Plan,
     point: usize,
     scenario: usize,
-    system: &System,
-    bound: &FxHashMap<Key, Prepared>,
+    chip: &Prepared<'_>,
+    bound: &FxHashMap<Key, Task>,
     memo: &Memo,
 ) -> Warned {
     let mut rows = Vec::with_capacity(plan.jobs.len());
     let mut warnings = Vec::new();
     let mut short = Bytes::ZERO;
     for job in 0..plan.jobs.len() {
-        let prepared = &bound[&key(plan, job, scenario, system)];
-        match prepared.run(system, Fidelity::Scheduled, memo) {
+        let task = &bound[&key(plan, job, scenario, chip.system)];
+        match task.run(chip, Fidelity::Scheduled, memo) {
             Ok(estimate) => {
                 rows.push(Row::of(&estimate));
                 short = short.max(estimate.memory.short());

@@ -52,7 +52,9 @@ fn pop(stack: &mut Vec<Quantity>) -> Quantity {
 
 fn undefined(name: &str, span: &Span, env: &Environment) -> ExprError {
     let help = did_you_mean(name, env.names()).unwrap_or_else(|| {
-        let names: Vec<&str> = env.names().take(12).collect();
+        let mut names: Vec<&str> = env.names().collect();
+        names.sort_unstable();
+        names.truncate(12);
         if names.is_empty() {
             "no names are defined in [params]".to_owned()
         } else {

@@ -71,7 +71,11 @@ fn batch(probe: &Probe<'_>, ask: &Ask, fit: &Fit) -> Option<Remedy> {
     Some(Remedy {
         knob: "batch",
         change: if fits {
-            format!("batch {} instead of {}", count(most), count(ask.sequences()))
+            format!(
+                "batch {} instead of {}",
+                count(most),
+                count(ask.sequences())
+            )
         } else {
             "batch ↓".to_owned()
         },

@@ -180,9 +180,12 @@ pub(super) fn settable(tree: &Table) -> Vec<String> {
                 continue;
             };
             let prefix = format!("{kind}.{name}");
+            let ports = table.get("ports").and_then(Node::as_list);
+            let n_ports = ports.map_or(1, <[Node]>::len);
             for key in keys {
                 match table.get(key) {
                     Some(node) => leaves(&format!("{prefix}.{key}"), node, &mut push),
+                    None if n_ports != 1 && matches!(*key, "bandwidth" | "achievable") => {}
                     None if is_scalar_key(key) => push(format!("{prefix}.{key}")),
                     None => {}
                 }

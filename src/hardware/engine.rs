@@ -218,7 +218,8 @@ pub(super) fn vector<'a>(
         let message = format!("`{path}` has both `special` and `rate.exp`");
         disagree(reader, "special", message, "keep one of them");
     }
-    let reason = "special-function units of GPUs and TPUs are 1/4 to 1/8 as wide as their lanes";
+    let reason =
+        "special-function units of GPUs are 1/4 (A100) to 1/8 (H100) as wide as their lanes";
     let special = exp.unwrap_or_else(|| chip.or(named, reader, "special", 0.125, reason));
     let mut energy = energies(reader);
     for &(dtype, _) in &rate {

@@ -7,23 +7,30 @@ use super::keys::{CLASSES, refuse_not_modelled};
 use super::tree::{Part, Tree, check_names};
 use super::{engine, fanout, general, memory, params, peak};
 use crate::diag::{Code, Problem, Problems};
-use crate::document::{Context, Reader, Table};
+use crate::document::{Context, Entry, Reader, Table};
 use crate::expr::Environment;
 use crate::hardware::{Array, Class, Direction, FanAxis, Fanout, Memory, Node, System, Vector};
 use crate::units::BytesPerSecond;
 
+type IsChecked<'a> = &'a dyn Fn(&Entry) -> bool;
 type Named<'a> = Vec<(&'a str, Reader<'a>)>;
 
 /// Evaluates a description at the values it has.
-pub(super) fn evaluate(name: &str, tree: &Table) -> Result<(System, Problems), Problems> {
+///
+/// `is_checked` says which entries of `[peak]` the engines must reach.
+pub(super) fn evaluate(
+    name: &str,
+    tree: &Table,
+    is_checked: IsChecked,
+) -> Result<(System, Problems), Problems> {
     let context = Context::new(Environment::default());
     let root = context.reader(tree);
-    let system = read(name, &root);
+    let system = read(name, &root, is_checked);
     root.finish();
     context.finish().or(system)
 }
 
-fn read(file: &str, root: &Reader) -> System {
+fn read(file: &str, root: &Reader, is_checked: IsChecked) -> System {
     refuse_not_modelled(root);
     root.integer("schema", 1..=1);
     root.get("extends");
@@ -46,7 +53,7 @@ fn read(file: &str, root: &Reader) -> System {
     for (path, value) in unknown {
         chip.assume(path.into(), value, "usual for the class");
     }
-    let components = components(&chip, root);
+    let components = components(&chip, root, is_checked);
     let links = components.links;
     let system = System {
         name: name.to_owned(),
@@ -79,7 +86,7 @@ struct Components {
     links: Vec<crate::hardware::Link>,
 }
 
-fn components<'a>(chip: &Chip<'a>, root: &Reader<'a>) -> Components {
+fn components<'a>(chip: &Chip<'a>, root: &Reader<'a>, is_checked: IsChecked) -> Components {
     let memories = root.named_tables("memory");
     let fanouts = root.named_tables("fanout");
     let arrays = root.named_tables("array");
@@ -106,7 +113,7 @@ fn components<'a>(chip: &Chip<'a>, root: &Reader<'a>) -> Components {
     let peaks = peak::read(root);
     let (mut arrays, mut vectors) = engines(chip, &tree, arrays, vectors);
     if !arrays.is_empty() {
-        peak::compare(root, &peaks, &arrays);
+        peak::compare(root, &peaks, &arrays, is_checked);
     } else if root.raw().get("array").is_none() {
         if root.raw().get("peak").is_none() {
             let help = "give at least one, e.g. peak.bf16 = \"989 TFLOP/s\" (dense), or an [[array]]. \
@@ -237,12 +244,13 @@ fn memories_above(tree: &Tree, parents: &[Node]) -> Vec<usize> {
 
 /// Per placed part: what the engines below one instance read and write at most.
 ///
-/// A MAC reads two operands and reads and writes a partial sum; a vector lane reads two and writes one.
+/// A MAC reads two operands and reads and writes a partial sum, while the next two operands are written; a
+/// vector lane reads two and writes one.
 fn demand(tree: &Tree, arrays: &[Array], vectors: &[Vector]) -> Vec<BytesPerSecond> {
     let of_array = arrays.iter().map(|a| {
         let bytes = |&(dtype, rate): &(_, f64)| {
             let sum = a.accumulator(dtype).bits();
-            rate * (2.0 * dtype.bits() + 2.0 * sum) / 8.0
+            rate * (4.0 * dtype.bits() + 2.0 * sum) / 8.0
         };
         let most = a.rate.iter().map(bytes).fold(0.0, f64::max);
         (&a.parents, most * a.instances as f64 * a.clock.0)

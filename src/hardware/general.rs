@@ -119,8 +119,8 @@ pub(super) fn link(chip: &Chip, name: &str, reader: &Reader) -> Link {
 /// are the figures of the other classes.
 pub(super) fn overhead(chip: &Chip, root: &Reader) -> Overhead {
     let (kernel, launch, reserve) = match chip.class {
-        Class::Gpu => (2.5e-6, 5e-6, 1e9),
-        Class::Npu => (1e-6, 5e-6, 0.5e9),
+        Class::Gpu => (2.5e-6, 5e-6, 1_073_741_824.0),
+        Class::Npu => (1e-6, 5e-6, 536_870_912.0),
         Class::Edge | Class::Imc | Class::Photonic => (1e-6, 10e-6, 0.0),
         Class::Cpu => (0.5e-6, 1e-6, 0.0),
     };

@@ -141,7 +141,7 @@ fn report(reader: &Reader, knobs: &[Knob], cycle: &Cycle) {
         let node = knobs[member].value;
         let place = node.source.place(&node.span);
         problem = problem.note(format!(
-            "`{} = {}` at {}:{}:{}",
+            "`{}`: `{}` at {}:{}:{}",
             knobs[member].name,
             node.show(),
             place.file,

@@ -4,7 +4,7 @@ use super::chip::Chip;
 use super::engine::dtype;
 use super::tree::Tree;
 use crate::diag::Code;
-use crate::document::Reader;
+use crate::document::{Entry, Reader};
 use crate::hardware::{Array, Class, Memory, Node, Vector};
 use crate::technology;
 use crate::units::OpsPerSecond;
@@ -35,7 +35,12 @@ pub(super) fn read(root: &Reader) -> Vec<(Dtype, OpsPerSecond)> {
 }
 
 /// Reports peaks that the engines do not give (E0104).
-pub(super) fn compare(root: &Reader, peaks: &[(Dtype, OpsPerSecond)], arrays: &[Array]) {
+pub(super) fn compare(
+    root: &Reader,
+    peaks: &[(Dtype, OpsPerSecond)],
+    arrays: &[Array],
+    is_checked: &dyn Fn(&Entry) -> bool,
+) {
     let Some(table) = root.table("peak") else {
         return;
     };
@@ -48,11 +53,14 @@ pub(super) fn compare(root: &Reader, peaks: &[(Dtype, OpsPerSecond)], arrays: &[
         let given = OpsPerSecond(2.0 * total);
         let mut entries = table.raw().entries.iter();
         let entry = entries.find(|e| Dtype::parse(&e.key) == Some(dtype));
-        let Some(entry) = entry else { continue };
+        let Some(entry) = entry.filter(|e| is_checked(e)) else {
+            continue;
+        };
         let path = table.path_of(&entry.key);
         if given.0 == 0.0 {
             let message = format!("`{path}` is given, but no [[array]] has a rate for {dtype}");
-            table.push(entry.node.problem(Code::Disagreement, message));
+            let problem = entry.node.problem(Code::Disagreement, message);
+            table.push(problem.help("[peak] counts matrix engines only; remove it if none has it"));
             continue;
         }
         let factor = stated / given;
@@ -60,6 +68,7 @@ pub(super) fn compare(root: &Reader, peaks: &[(Dtype, OpsPerSecond)], arrays: &[
             continue;
         }
         let times = crate::units::significant(factor, 2);
+        let (stated, given) = (show(dtype, stated), show(dtype, given));
         let message = format!("`{path}` = {stated} is {times} × what [[array]] gives ({given})");
         let problem = entry.node.problem(Code::Disagreement, message);
         table.push(if (1.9..2.1).contains(&factor) {
@@ -68,10 +77,16 @@ pub(super) fn compare(root: &Reader, peaks: &[(Dtype, OpsPerSecond)], arrays: &[
             ))
         } else {
             problem.help(format!(
-                "correct {path}, or rate, fan-outs and clock of the arrays"
+                "correct {path}, or the rates, fan-outs and clock of the arrays"
             ))
         });
     }
+}
+
+/// In the unit data sheets use: 989.4 TFLOP/s, 1979 TOPS.
+fn show(dtype: Dtype, rate: OpsPerSecond) -> String {
+    let unit = if dtype.is_float() { "TFLOP/s" } else { "TOPS" };
+    format!("{} {unit}", crate::units::significant(rate.0 / 1e12, 4))
 }
 
 /// One engine that reaches the data sheet's peaks, below the innermost memory.

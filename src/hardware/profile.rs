@@ -1,18 +1,23 @@
 //! A chip description as parsed: one tree, merged from a file and the files it extends.
 
+use crate::catalog;
 use crate::diag::{Code, Problem, Problems, Source};
-use crate::document::{Node, Table, Value, parse_value, quantity_node};
+use crate::document::{Entry, Node, Table, Value, parse_value, quantity_node};
 use crate::hardware::System;
 use crate::units::Quantity;
 
 /// Longest chain of `extends`.
 const MAX_CHAIN: usize = 16;
+/// Origin of values that a sweep sets.
+const DESIGN_POINT: &str = "design point";
 
 /// A parsed chip description. Evaluating it at a design point reads no text again.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    pub(super) name: String,
-    pub(super) tree: Table,
+    name: String,
+    tree: Table,
+    /// Whether a value other than those of `[peak]` was set after parsing.
+    is_changed: bool,
 }
 
 impl Profile {
@@ -52,7 +57,22 @@ impl Profile {
         Ok(Self {
             name: name.to_owned(),
             tree,
+            is_changed: false,
         })
+    }
+
+    /// Parses a chip of the catalog or a file, by name or path.
+    ///
+    /// # Errors
+    /// As [`catalog::chip`] and [`Profile::parse`].
+    pub fn named(arg: &str) -> Result<Self, Problems> {
+        let text = |arg: &str| {
+            let entry = catalog::chip(arg)?;
+            let source = entry.source()?;
+            Ok((source.name.to_string(), source.text.to_string()))
+        };
+        let (origin, content) = text(arg)?;
+        Self::parse(&origin, &content, text)
     }
 
     /// The name of the chip: what the file says, else the name it was parsed under.
@@ -69,7 +89,9 @@ impl Profile {
         let key = key.trim();
         let origin = format!("--set {key}={value}");
         let node = parse_value(&origin, key, value);
-        super::assign::assign(&mut self.tree, key, node)
+        super::assign::assign(&mut self.tree, key, node)?;
+        self.is_changed |= !key.starts_with("peak.");
+        Ok(())
     }
 
     /// The chip as described, and warnings.
@@ -77,7 +99,7 @@ impl Profile {
     /// # Errors
     /// Every problem of the description.
     pub fn evaluate(&self) -> Result<(System, Vec<Problem>), Problems> {
-        let (system, mut problems) = super::evaluate::evaluate(&self.name, &self.tree)?;
+        let (system, mut problems) = self.evaluate_tree(&self.tree, self.is_changed)?;
         for problem in super::params::unused(&self.tree) {
             problems.push(problem);
         }
@@ -92,7 +114,7 @@ impl Profile {
         let mut tree = self.tree.clone();
         let mut problems = Problems::new();
         for (path, value) in values {
-            let node = quantity_node("design point", path, *value);
+            let node = quantity_node(DESIGN_POINT, path, *value);
             if let Err(found) = super::assign::assign(&mut tree, path, node) {
                 problems.extend(found);
             }
@@ -100,7 +122,23 @@ impl Profile {
         if !problems.is_empty() {
             return Err(problems);
         }
-        super::evaluate::evaluate(&self.name, &tree).map(|(system, _)| system)
+        let is_changed = values.iter().any(|(path, _)| !path.starts_with("peak."));
+        let (system, _) = self.evaluate_tree(&tree, self.is_changed || is_changed)?;
+        Ok(system)
+    }
+
+    /// Peaks of the file are checked against its engines as long as both stand there as written; peaks
+    /// that were set are always checked, those of a base file were checked there.
+    fn evaluate_tree(
+        &self,
+        tree: &Table,
+        is_changed: bool,
+    ) -> Result<(System, Problems), Problems> {
+        let is_checked = |entry: &Entry| {
+            let from = &*entry.node.source.name;
+            from.starts_with("--set ") || from == DESIGN_POINT || (from == self.name && !is_changed)
+        };
+        super::evaluate::evaluate(&self.name, tree, &is_checked)
     }
 
     /// The paths that [`Profile::set`] knows for this chip: knobs first, then keys of components.

@@ -25,7 +25,9 @@ const SCHEMA: &str = "1";
 /// supported, E0101 to E0108 for wrong keys and values.
 pub fn model(entry: &Entry) -> Result<Workload, Problems> {
     match (entry.kind, &entry.content) {
-        (Kind::Onnx, Content::Bytes(bytes)) => onnx::read(&entry.name, &entry.origin, bytes.clone()),
+        (Kind::Onnx, Content::Bytes(bytes)) => {
+            onnx::read(&entry.name, &entry.origin, bytes.clone())
+        }
         (Kind::Json, Content::Text(text)) => hf::read(&entry.name, &entry.origin, text),
         (Kind::Toml, _) => workload_toml(entry),
         (Kind::Csv, _) | (Kind::Onnx, Content::Text(_)) | (Kind::Json, Content::Bytes(_)) => {

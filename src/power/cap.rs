@@ -69,6 +69,11 @@ pub fn settle(system: &System, entries: &[Entry<'_>]) -> Settled {
     at(system, entries, low)
 }
 
+/// A phase at the nominal clock, whatever the cap says: a burst too short for the regulator.
+pub fn nominal(system: &System, entries: &[Entry<'_>]) -> Settled {
+    at(system, entries, 1.0)
+}
+
 /// Mean power of a settled phase, if all its parts are known.
 fn power(settled: &Settled, entries: &[Entry<'_>]) -> Option<Watts> {
     let standing = settled.standing?;

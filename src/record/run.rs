@@ -18,7 +18,7 @@ pub struct WorkloadPart {
     pub name: String,
     /// The phase priced.
     pub phase: &'static str,
-    /// Sequences or samples over all chips; `null` leaves it to the graph.
+    /// Sequences or samples over all chips; `null` leaves it to the graph of a model without tokens.
     pub batch: Option<u64>,
     /// Prompt tokens per sequence; `null` in `infer`.
     pub prompt: Option<u64>,
@@ -151,7 +151,7 @@ impl WorkloadPart {
         Self {
             name: name.to_owned(),
             phase: phase.name(),
-            batch: scenario.batch,
+            batch: scenario.batch.or(tokens.map(|()| 1)),
             prompt: tokens.map(|()| scenario.prompt),
             output: tokens.map(|()| scenario.output),
             dtype: (!dtype.is_empty()).then_some(dtype),

@@ -1,27 +1,19 @@
-//! The roofline of a whole graph: compulsory work only, so that no mapping, fusion or overlap beats it.
+//! Rooflines: compulsory work only, so that no mapping, fusion or overlap beats them.
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::operator_bound;
+use crate::cost::{compute_bound, memory_bound};
 use crate::hardware::System;
+use crate::schedule::Fusion;
 use crate::units::{Bytes, Macs, Seconds};
-use crate::workload::{Dtype, OpGraph, Operator, Role, TensorId};
+use crate::workload::{OpGraph, OpId, Operator, Role, TensorId};
 
-/// Weights, caches, state and graph inputs once, outputs once, useful MACs at peak rates.
-pub(super) fn graph_bound(graph: &OpGraph, system: &System) -> Seconds {
-    let mut compute = Seconds::ZERO;
+/// Compulsory bytes of a graph: weights, caches, state and graph inputs once, outputs once.
+pub(super) fn compulsory(graph: &OpGraph) -> Bytes {
     let mut touched: FxHashMap<TensorId, f64> = FxHashMap::default();
     let mut order: Vec<TensorId> = Vec::new();
     for op in graph.operators() {
-        let macs = op.useful_macs() * op.count as f64;
-        if let Some(dtype) = op.kind.product_dtype() {
-            compute += operator_bound(system, Macs(macs), dtype, Bytes::ZERO);
-        }
-        let reads = op.inputs.iter().enumerate();
-        let reads = reads.map(|(i, t)| (*t, op.bytes_read(i, graph.tensor(*t))));
-        let writes = op.outputs.iter();
-        let writes = writes.map(|t| (*t, op.bytes_written(graph.tensor(*t))));
-        for (tensor, bytes) in reads.chain(writes) {
+        for (tensor, bytes) in touches(graph, op) {
             if is_compulsory(graph.tensor(tensor).role) {
                 let total = bytes.0 * op.count as f64;
                 let entry = touched.entry(tensor).or_insert_with(|| {
@@ -32,19 +24,65 @@ pub(super) fn graph_bound(graph: &OpGraph, system: &System) -> Seconds {
             }
         }
     }
-    let bytes = order.iter().map(|t| touched[t]).sum();
-    let memory = operator_bound(system, Macs::ZERO, Dtype::Fp32, Bytes(bytes));
-    compute.max(memory)
+    Bytes(order.iter().map(|t| touched[t]).sum())
 }
 
-/// The roofline of one operator: its operands once, its useful MACs at the peak rate.
-pub(super) fn one_bound(graph: &OpGraph, system: &System, op: &Operator) -> Seconds {
+/// The roofline of a whole graph: compulsory bytes, and useful MACs at peak rates.
+pub(super) fn graph_bound(graph: &OpGraph, system: &System, compulsory: Bytes) -> Seconds {
+    let compute = graph.operators().filter_map(|op| {
+        let macs = op.useful_macs() * op.count as f64;
+        Some(compute_bound(system, Macs(macs), op.kind.product_dtype()?))
+    });
+    let compute: Seconds = compute.sum();
+    compute.max(memory_bound(system, compulsory, Bytes::ZERO))
+}
+
+/// The roofline of one operator within its graph.
+///
+/// Its weights, caches, inputs and outputs come from where the whole graph's would; activations may have
+/// stayed on the chip; what a fused operator is handed by its carrier costs nothing.
+pub(super) fn operator_bound(
+    graph: &OpGraph,
+    fusion: &Fusion,
+    system: &System,
+    id: OpId,
+    compulsory: Bytes,
+) -> Seconds {
+    let op = graph.operator(id);
+    let carrier = fusion.carrier(id);
+    let handed = |tensor: TensorId| {
+        let maker = graph.producer(tensor);
+        carrier.is_some()
+            && maker
+                .is_some_and(|m| m == id || fusion.carrier(m).unwrap_or(m) == carrier.unwrap_or(m))
+    };
+    let (mut cold, mut warm) = (Bytes::ZERO, Bytes::ZERO);
+    for (tensor, bytes) in touches(graph, op).filter(|(t, _)| !handed(*t)) {
+        if is_compulsory(graph.tensor(tensor).role) {
+            cold += bytes;
+        } else {
+            warm += bytes;
+        }
+    }
+    let dtype = op.kind.product_dtype();
+    let compute = dtype.map(|d| compute_bound(system, Macs(op.useful_macs()), d));
+    let beside = (compulsory - cold).max(Bytes::ZERO);
+    compute
+        .unwrap_or(Seconds::ZERO)
+        .max(memory_bound(system, cold, beside))
+        .max(memory_bound(system, warm, Bytes::ZERO))
+}
+
+/// Tensors that an operator reads and writes, with the bytes of one execution.
+fn touches<'a>(
+    graph: &'a OpGraph,
+    op: &'a Operator,
+) -> impl Iterator<Item = (TensorId, Bytes)> + 'a {
     let reads = op.inputs.iter().enumerate();
-    let read: Bytes = reads.map(|(i, t)| op.bytes_read(i, graph.tensor(*t))).sum();
-    let outputs = op.outputs.iter();
-    let written: Bytes = outputs.map(|t| op.bytes_written(graph.tensor(*t))).sum();
-    let dtype = op.kind.product_dtype().unwrap_or(Dtype::Fp32);
-    operator_bound(system, Macs(op.useful_macs()), dtype, read + written)
+    let reads = reads.map(|(i, t)| (*t, op.bytes_read(i, graph.tensor(*t))));
+    let writes = op.outputs.iter();
+    let writes = writes.map(|t| (*t, op.bytes_written(graph.tensor(*t))));
+    reads.chain(writes)
 }
 
 fn is_compulsory(role: Role) -> bool {

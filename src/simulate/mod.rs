@@ -2,24 +2,26 @@
 
 mod bound;
 mod estimate;
+mod isolated;
 mod memo;
 mod memory;
 mod metric;
 mod phase;
-mod prepare;
 mod price;
 mod run;
 mod stage;
+mod task;
 
 pub use crate::footprint::Area;
 pub use estimate::{
     Coverage, Estimate, Fidelity, Generation, MemoryUse, OperatorEstimate, PhaseEstimate, Roofs,
     Totals,
 };
+pub use isolated::{Conditions, Isolated, isolated};
 pub use memo::Memo;
 pub use memory::memory_use;
 pub use metric::{Constraint, ConstraintError, Metric, Relation};
-pub use prepare::{Prepared, runnable};
-pub use price::{Priced, price, resource};
+pub use price::{Prepared, Priced, price, price_on, resource};
 pub use run::{roofs, run};
 pub use stage::{Step, binding, longest_context, phase_of, steps};
+pub use task::{Task, runnable};

@@ -6,10 +6,10 @@ use crate::power::{Entry, Settled, dynamic, settle};
 use crate::units::{Bytes, Joules, Macs, Seconds, Watts};
 use crate::workload::Phase;
 
-use super::bound::{graph_bound, one_bound};
+use super::bound::{graph_bound, operator_bound};
 use super::estimate::{Coverage, Fidelity, OperatorEstimate, PhaseEstimate, Totals};
-use super::prepare::BoundStep;
 use super::price::{Priced, resource};
+use super::task::BoundStep;
 
 /// One priced graph.
 pub(super) struct PricedStep<'a> {
@@ -59,7 +59,7 @@ fn entries<'a>(system: &System, step: &'a PricedStep<'_>) -> Vec<Entry<'a>> {
     step.prices.iter().map(of).collect()
 }
 
-fn overhead(system: &System, priced: &Priced) -> Seconds {
+pub(super) fn overhead(system: &System, priced: &Priced) -> Seconds {
     if priced.launched {
         system.overhead.kernel
     } else {
@@ -117,7 +117,7 @@ fn operators(
 }
 
 /// The resource that sets the time, or the launch if that takes longer.
-fn binding(system: &System, cost: &Cost, overhead: Seconds) -> String {
+pub(super) fn binding(system: &System, cost: &Cost, overhead: Seconds) -> String {
     if overhead > cost.overlapped() {
         return resource(system, Bound::Launch);
     }
@@ -160,7 +160,14 @@ impl Mean {
         let cost = &priced.cost;
         let time = cost.alone(system, settled.ratio) + overhead(system, priced);
         self.latency += time * share;
-        self.roofline += one_bound(&step.graph, system, op) * share;
+        let bound = operator_bound(
+            &step.graph,
+            &step.fusion,
+            system,
+            priced.op,
+            step.compulsory,
+        );
+        self.roofline += bound * share;
         self.macs += op.macs() * share;
         self.useful_macs += op.useful_macs() * share;
         let peak = priced.executed.and_then(|d| system.peak(d));
@@ -179,7 +186,7 @@ impl Mean {
 }
 
 /// Whether every event has a figure.
-fn is_covered(book: &EnergyBook) -> bool {
+pub(super) fn is_covered(book: &EnergyBook) -> bool {
     book.events - book.covered <= 1e-9 * book.events
 }
 
@@ -202,7 +209,7 @@ fn totals(
     let weighted = |of: &dyn Fn(&PricedStep<'_>) -> f64| -> f64 {
         steps.iter().map(|s| of(s) * s.weight as f64).sum()
     };
-    let roofline = Seconds(weighted(&|s| graph_bound(&s.graph, system).0));
+    let roofline = Seconds(weighted(&|s| graph_bound(&s.graph, system, s.compulsory).0));
     let latency = match fidelity {
         Fidelity::Roofline => roofline,
         Fidelity::Mapped => Seconds(weighted(&|s| mapped(system, s).0)),

@@ -28,7 +28,25 @@ pub struct Priced {
     pub launched: bool,
 }
 
-/// Prices all operators, in graph order.
+/// A chip with the fingerprint under which its prices are kept, taken once for many graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepared<'a> {
+    /// The chip.
+    pub system: &'a System,
+    fingerprint: u128,
+}
+
+impl<'a> Prepared<'a> {
+    /// Takes the fingerprint.
+    pub fn new(system: &'a System) -> Self {
+        Self {
+            system,
+            fingerprint: fingerprint(system),
+        }
+    }
+}
+
+/// Prices all operators, in graph order; what is fused is part of its carrier's price.
 ///
 /// # Errors
 /// [`NoMapping`] with the operator's name if a product fits nowhere.
@@ -38,7 +56,20 @@ pub fn price(
     system: &System,
     memo: &Memo,
 ) -> Result<Vec<Priced>, (String, NoMapping)> {
-    let under = fingerprint(system);
+    price_on(&Prepared::new(system), graph, fusion, memo)
+}
+
+/// As [`price`], on a prepared chip.
+///
+/// # Errors
+/// As [`price`].
+pub fn price_on(
+    chip: &Prepared<'_>,
+    graph: &OpGraph,
+    fusion: &Fusion,
+    memo: &Memo,
+) -> Result<Vec<Priced>, (String, NoMapping)> {
+    let (system, under) = (chip.system, chip.fingerprint);
     let mut all = Vec::with_capacity(graph.len());
     for (id, op) in graph.nodes() {
         let question = Question::of(graph, fusion, system, id, op);
@@ -51,7 +82,20 @@ pub fn price(
             cost,
         });
     }
+    ride(graph, fusion, system, &mut all);
     Ok(all)
+}
+
+/// Moves the cost of fused operators to their carriers.
+fn ride(graph: &OpGraph, fusion: &Fusion, system: &System, prices: &mut [Priced]) {
+    let free = Arc::new(Cost::free(system));
+    for (id, _) in graph.nodes() {
+        let Some(carrier) = fusion.carrier(id) else {
+            continue;
+        };
+        let rider = std::mem::replace(&mut prices[id.index()].cost, Arc::clone(&free));
+        Arc::make_mut(&mut prices[carrier.index()].cost).absorb(&rider);
+    }
 }
 
 /// Name of a bound for tables.

@@ -12,8 +12,8 @@ use super::estimate::{
 };
 use super::memory::empty;
 use super::phase::{PricedStep, summarize};
-use super::prepare::{BoundStep, Prepared, fallback, runnable};
-use super::price::price;
+use super::price::{Prepared, price_on};
+use super::task::{BoundStep, Task, fallback, runnable};
 
 /// Prices a model on a chip.
 ///
@@ -27,29 +27,30 @@ pub fn run(
     memo: &Memo,
 ) -> Result<Estimate, Problems> {
     let (scenario, warning) = runnable(workload, system, scenario);
-    let mut prepared = Prepared::new(workload, &scenario)?;
+    let mut task = Task::new(workload, &scenario)?;
     if let Some(problem) = warning {
-        prepared.warnings.0.insert(0, problem);
+        task.warnings.0.insert(0, problem);
     }
-    Ok(prepared.run(system, fidelity, memo)?)
+    Ok(task.run(&Prepared::new(system), fidelity, memo)?)
 }
 
-impl Prepared {
+impl Task {
     /// Prices the scenario on a chip, as [`run`] does.
     ///
     /// # Errors
     /// E0401 if a product fits nowhere on the chip.
     pub fn run(
         &self,
-        system: &System,
+        chip: &Prepared<'_>,
         fidelity: Fidelity,
         memo: &Memo,
     ) -> Result<Estimate, Problem> {
+        let system = chip.system;
         let mut warnings = self.warnings.clone();
         warn_fallbacks(&self.dtypes, system, &mut warnings);
         let mut phases = Vec::with_capacity(self.parts.len());
         for (phase, steps) in &self.parts {
-            let priced = steps.iter().map(|s| priced(s, system, memo));
+            let priced = steps.iter().map(|s| priced(s, chip, memo));
             let priced = priced.collect::<Result<Vec<_>, _>>()?;
             phases.push(summarize(*phase, system, &priced, fidelity));
         }
@@ -91,10 +92,11 @@ impl Prepared {
 
 fn priced<'a>(
     step: &'a BoundStep,
-    system: &System,
+    chip: &Prepared<'_>,
     memo: &Memo,
 ) -> Result<PricedStep<'a>, Problem> {
-    let prices = price(&step.graph, &step.fusion, system, memo).map_err(|(op, error)| {
+    let system = chip.system;
+    let prices = price_on(chip, &step.graph, &step.fusion, memo).map_err(|(op, error)| {
         Problem::new(
             Code::NoFit,
             format!("`{op}` cannot run on `{}`: {error}", system.name),

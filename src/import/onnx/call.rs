@@ -27,7 +27,7 @@ pub(super) enum Work {
     Gather { elements: f64, table: usize },
     /// Product of inputs `lhs` and `rhs`; the others are scales and biases.
     Product {
-        einsum: Einsum,
+        einsum: Box<Einsum>,
         lhs: usize,
         rhs: usize,
     },

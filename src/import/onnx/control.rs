@@ -185,6 +185,7 @@ impl<'a> Walk<'a> {
                 outs: vec![outer],
                 work: Effort::Known(Work::Copy),
                 count: 1,
+                label: None,
             });
         }
     }

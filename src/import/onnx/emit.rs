@@ -49,7 +49,7 @@ pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
 }
 
 impl Walk<'_> {
-    fn resolved(&self, mut ix: Ix) -> Ix {
+    pub(super) fn resolved(&self, mut ix: Ix) -> Ix {
         // Chains are as deep as bodies are nested.
         for _ in 0..64 {
             match self.alias.get(&ix) {
@@ -109,7 +109,7 @@ impl Emitter<'_> {
         };
         self.graph.add(Operator {
             name,
-            source: node.title(),
+            source: step.label.map_or_else(|| node.title(), str::to_owned),
             block: node.block.clone(),
             kind,
             inputs,
@@ -217,7 +217,7 @@ impl Emitter<'_> {
                 elements: *elements,
             },
             Work::Product { einsum, .. } => OpKind::Einsum {
-                einsum: einsum.clone(),
+                einsum: (**einsum).clone(),
                 dtype: self.product(inputs.first()?, inputs.get(1)?),
             },
             Work::Attend(heads) => {

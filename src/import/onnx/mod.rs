@@ -16,6 +16,7 @@ mod call;
 mod control;
 mod elem;
 mod emit;
+mod fuse;
 mod ir;
 mod literal;
 mod model;

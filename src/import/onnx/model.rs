@@ -2,6 +2,7 @@
 
 use super::elem::Elem;
 use super::emit;
+use super::fuse;
 use super::ir::{Size, Source};
 use super::symbols;
 use super::walk::Walk;
@@ -30,6 +31,7 @@ impl Model for OnnxModel {
         let bound = symbols::bind(&self.source, binding)?;
         let mut walk = Walk::new(&self.source, &bound, binding.unknown_as_bytes);
         walk.run()?;
+        fuse::fuse(&mut walk);
         let graph = emit::emit(&walk, &binding.precision, self.card.dtype);
         Ok((graph, bound.warnings.clone()))
     }

@@ -92,6 +92,8 @@ pub(super) struct Value {
     /// Format in which it is kept where that is not its element type: dequantized tensors.
     pub(super) stored: Option<Dtype>,
     pub(super) known: Option<Lit>,
+    /// Its tensors, if it is a list of them.
+    pub(super) items: Option<Arc<[Value]>>,
 }
 
 impl Value {
@@ -109,6 +111,7 @@ impl Value {
             origin: Origin::Static,
             stored: None,
             known: None,
+            items: None,
         })
     }
 

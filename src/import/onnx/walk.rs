@@ -23,6 +23,8 @@ pub(super) struct Step<'a> {
     pub(super) outs: Vec<Ix>,
     pub(super) work: Effort,
     pub(super) count: u64,
+    /// Operator that it stands for where several nodes became one.
+    pub(super) label: Option<&'static str>,
 }
 
 /// Work, or why it is not known.
@@ -129,6 +131,16 @@ impl<'a> Walk<'a> {
                 "Loop" => return self.repeat(node),
                 "Scan" => return self.scan(node),
                 "Shape" | "Size" => origin = Origin::Shape,
+                // Of its second input only the type is read.
+                "CastLike" => {
+                    let first = node
+                        .ins
+                        .first()
+                        .copied()
+                        .flatten()
+                        .and_then(|ix| self.get(ix));
+                    origin = first.map_or(origin, |v| v.origin.max(Origin::Shape));
+                }
                 _ => {}
             }
         }
@@ -184,6 +196,7 @@ impl<'a> Walk<'a> {
                 outs: part.outs.iter().map(|o| first + *o as Ix).collect(),
                 work: Effort::Known(part.work),
                 count: self.count.saturating_mul(part.count),
+                label: None,
             });
         }
         let (ins, work) = match reply.feeds {
@@ -199,6 +212,7 @@ impl<'a> Walk<'a> {
             outs,
             work,
             count: self.count,
+            label: None,
         });
     }
 
@@ -276,6 +290,7 @@ impl<'a> Walk<'a> {
             outs: node.outs.iter().flatten().copied().collect(),
             work: Effort::Unknown(reason),
             count: self.count,
+            label: None,
         });
     }
 

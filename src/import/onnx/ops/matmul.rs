@@ -36,7 +36,11 @@ impl Sizes {
             (self.m, self.n, lhs, rhs)
         };
         let einsum = Einsum::matmul(self.g as u64, m as u64, n as u64, self.k as u64);
-        Work::Product { einsum, lhs, rhs }
+        Work::Product {
+            einsum: Box::new(einsum),
+            lhs,
+            rhs,
+        }
     }
 }
 

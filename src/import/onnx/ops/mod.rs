@@ -13,6 +13,7 @@ mod pool;
 mod quant;
 mod recurrent;
 mod reduce;
+mod sequence;
 mod slice;
 
 use super::call::{Call, Reply};
@@ -26,14 +27,12 @@ pub(super) fn rule(domain: &str, op: &str) -> Option<Rule> {
     match domain {
         "" => standard(op),
         "com.microsoft" => contrib::rule(op).or_else(|| standard(op)),
-        // Exporters put functions of the standard operators there.
-        "pkg.onnxscript.torch_lib" | "ai.onnx.ml" => None,
         _ => None,
     }
 }
 
 fn standard(op: &str) -> Option<Rule> {
-    const FAMILIES: [fn(&str) -> Option<Rule>; 13] = [
+    const FAMILIES: [fn(&str) -> Option<Rule>; 14] = [
         elementwise::rule,
         layout::rule,
         constant::rule,
@@ -47,6 +46,7 @@ fn standard(op: &str) -> Option<Rule> {
         quant::rule,
         attention::rule,
         recurrent::rule,
+        sequence::rule,
     ];
     FAMILIES.iter().find_map(|family| family(op))
 }

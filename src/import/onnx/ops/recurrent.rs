@@ -82,7 +82,7 @@ fn layer(c: &Call, gates: i64) -> Result<Reply, Fault> {
         },
         Part {
             work: Work::Product {
-                einsum: recurrent,
+                einsum: Box::new(recurrent),
                 lhs: 0,
                 rhs: 1,
             },

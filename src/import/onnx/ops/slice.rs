@@ -45,7 +45,12 @@ fn concat(c: &Call) -> Result<Reply, Fault> {
         let known = join(c, at, &out);
         out = out.with(known);
     }
-    Ok(Reply::one(out, Work::Copy))
+    let work = if c.ins.len() == 1 {
+        Work::Free
+    } else {
+        Work::Copy
+    };
+    Ok(Reply::one(out, work))
 }
 
 fn join(c: &Call, at: usize, out: &Value) -> Option<Lit> {

@@ -6,6 +6,7 @@ use crate::schedule::{Fusion, fuse, peak};
 use crate::units::Bytes;
 use crate::workload::{Dtype, OpGraph, Phase, Precision, Scenario, Workload};
 
+use super::bound::compulsory;
 use super::estimate::MemoryUse;
 use super::memory::include;
 use super::stage::{binding, longest_context, phase_of, steps};
@@ -18,11 +19,13 @@ pub(super) struct BoundStep {
     /// Largest live activations.
     pub(super) peak: Bytes,
     pub(super) weight: u64,
+    /// Bytes that any execution moves.
+    pub(super) compulsory: Bytes,
 }
 
 /// A model bound to a scenario; nothing in it depends on a chip.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub struct Task {
     pub(super) model: String,
     pub(super) scenario: Scenario,
     pub(super) phase: Phase,
@@ -34,14 +37,14 @@ pub struct Prepared {
     pub(super) warnings: Problems,
 }
 
-impl Prepared {
+impl Task {
     /// Binds every graph that the scenario needs.
     ///
     /// # Errors
     /// [`Problems`] if the model has no such phase, or cannot be bound.
     pub fn new(workload: &Workload, scenario: &Scenario) -> Result<Self, Problems> {
         let phase = phase_of(workload, scenario)?;
-        let mut prepared = Self {
+        let mut task = Self {
             model: workload.name.clone(),
             scenario: scenario.clone(),
             phase,
@@ -53,28 +56,29 @@ impl Prepared {
         for step in steps(phase, scenario) {
             let (graph, warnings) = workload.graph(&binding(scenario, step.stage))?;
             for problem in warnings {
-                prepared.warnings.push(problem);
+                task.warnings.push(problem);
             }
-            prepared.note_dtypes(&graph);
+            task.note_dtypes(&graph);
             let fusion = fuse(&graph);
             let bound = BoundStep {
                 peak: peak(&graph, &fusion).bytes,
+                compulsory: compulsory(&graph),
                 graph,
                 fusion,
                 weight: step.weight,
             };
-            include(&mut prepared.memory, &bound.graph, bound.peak);
-            match prepared.parts.last_mut().filter(|p| p.0 == step.phase) {
+            include(&mut task.memory, &bound.graph, bound.peak);
+            match task.parts.last_mut().filter(|p| p.0 == step.phase) {
                 Some((_, list)) => list.push(bound),
-                None => prepared.parts.push((step.phase, vec![bound])),
+                None => task.parts.push((step.phase, vec![bound])),
             }
         }
         if let Some(last) = longest_context(phase, scenario) {
             let (graph, _) = workload.graph(&binding(scenario, last))?;
             let activations = peak(&graph, &fuse(&graph)).bytes;
-            include(&mut prepared.memory, &graph, activations);
+            include(&mut task.memory, &graph, activations);
         }
-        Ok(prepared)
+        Ok(task)
     }
 
     /// The phase that is priced.

@@ -1,0 +1,8 @@
+//! Patterns of small operators that are one operator: norms, activations, attention.
+
+mod activation;
+mod attention;
+mod engine;
+mod norm;
+
+pub(super) use engine::fuse;

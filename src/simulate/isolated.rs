@@ -1,0 +1,97 @@
+//! A few operators alone on a chip, repeated, as benchmarks measure them.
+
+use crate::cost::EnergyBook;
+use crate::mapper::NoMapping;
+use crate::power::{Entry, dynamic, nominal, settle};
+use crate::schedule::Fusion;
+use crate::units::{Joules, Seconds, Watts};
+use crate::workload::OpGraph;
+
+use super::Memo;
+use super::bound::{compulsory, graph_bound};
+use super::phase::{binding, is_covered, overhead};
+use super::price::{Prepared, price_on};
+
+/// How a measurement was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Conditions {
+    /// Long enough that the power cap acts.
+    pub sustained: bool,
+    /// Each operator launched by the host, instead of replayed from a graph.
+    pub eager: bool,
+}
+
+/// Figures of one execution of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Isolated {
+    /// Device time, and host launches where eager.
+    pub latency: Seconds,
+    /// Compulsory work at peak rates.
+    pub roofline: Seconds,
+    /// Dynamic, idle, active and leakage energy; `None` if not known.
+    pub energy: Option<Joules>,
+    /// Energy over latency.
+    pub power: Option<Watts>,
+    /// Binding resource of the longest operator.
+    pub bound: String,
+}
+
+/// Prices a graph alone on a chip, its operators one after the other and none fused.
+///
+/// `latency = Σ (time alone + kernel overhead [+ launch])`,
+/// `energy = Σ dynamic energy + (idle + leakage + active) · latency`.
+///
+/// # Errors
+/// [`NoMapping`] if a product fits nowhere on the chip.
+pub fn isolated(
+    graph: &OpGraph,
+    chip: &Prepared<'_>,
+    conditions: Conditions,
+    memo: &Memo,
+) -> Result<Isolated, NoMapping> {
+    let system = chip.system;
+    let fusion = Fusion::default();
+    let prices = price_on(chip, graph, &fusion, memo).map_err(|(_, error)| error)?;
+    let entries: Vec<Entry<'_>> = prices
+        .iter()
+        .map(|priced| {
+            let host = conditions.eager && priced.launched;
+            let launch = if host {
+                system.overhead.launch
+            } else {
+                Seconds::ZERO
+            };
+            Entry {
+                cost: &priced.cost,
+                count: graph.operator(priced.op).count as f64,
+                overhead: overhead(system, priced) + launch,
+            }
+        })
+        .collect();
+    let settled = if conditions.sustained {
+        settle(system, &entries)
+    } else {
+        nominal(system, &entries)
+    };
+    let mut book = EnergyBook::default();
+    let mut events = Joules::ZERO;
+    for entry in &entries {
+        book.add(&entry.cost.energy, entry.count);
+        events += dynamic(entry.cost, settled.logic_factor) * entry.count;
+    }
+    let known = settled.standing.filter(|_| is_covered(&book));
+    let energy = known.map(|standing| standing * settled.latency + events);
+    let time = |e: &Entry<'_>| (e.cost.alone(system, settled.ratio) + e.overhead) * e.count;
+    let longest = entries
+        .iter()
+        .max_by(|a, b| time(a).0.total_cmp(&time(b).0));
+    Ok(Isolated {
+        latency: settled.latency,
+        roofline: graph_bound(graph, system, compulsory(graph)),
+        energy,
+        power: energy
+            .filter(|_| settled.latency.0 > 0.0)
+            .map(|e| e / settled.latency),
+        bound: longest.map_or(String::new(), |e| binding(system, e.cost, e.overhead)),
+    })
+}
