@@ -153,7 +153,7 @@ impl ModelTotals {
             macs,
             flops: 2.0 * macs,
             parameters: graph.parameters(),
-            active_parameters: card.active_parameters,
+            active_parameters: card.active_parameters.or(Some(graph.parameters())),
             weight_bytes: graph.weight_bytes().0,
             activation_peak_bytes: activation_peak.0,
             kv_bytes_per_token: card

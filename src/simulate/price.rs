@@ -114,7 +114,7 @@ pub fn resource(system: &System, bound: Bound) -> String {
 enum Question {
     Free,
     Product {
-        einsum: Einsum,
+        einsum: Box<Einsum>,
         executed: Dtype,
         widths: Widths,
         compulsory: Traffic,
@@ -187,7 +187,7 @@ impl Question {
         let read = all.map(|(i, t)| op.bytes_read(i, graph.tensor(*t))).sum();
         let result_width = result.unwrap_or(executed).stored_bytes();
         Self::Product {
-            einsum: einsum.clone(),
+            einsum: Box::new(einsum.clone()),
             executed,
             widths: Widths {
                 lhs: stored(Slot::Lhs as usize),

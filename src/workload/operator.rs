@@ -26,6 +26,10 @@ pub enum View {
 
 /// What an operator computes.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most operators are products; a box each would cost an allocation"
+)]
 pub enum OpKind {
     /// Matrix product or convolution: inputs `lhs`, `rhs`, then an optional bias; output `acc`.
     Einsum {

@@ -53,7 +53,12 @@ impl Configured {
             },
             dtype: plan.dtype,
             active_parameters: None,
-            kv_elements_per_token: decoder.then(|| plan.kv_elements_per_token()),
+            // An encoder is known to keep nothing.
+            kv_elements_per_token: Some(if decoder {
+                plan.kv_elements_per_token()
+            } else {
+                0.0
+            }),
             state_elements: 0.0,
             limits: Limits {
                 context: plan.context,
