@@ -82,6 +82,9 @@ pub(super) struct Global {
     /// Sizes in powers of 1000 (si: GB) or 1024 (iec: GiB)
     #[arg(long, global = true, value_enum, default_value_t = Units::Iec, help_heading = "Output")]
     pub(super) units: Units,
+    /// Threads [default: all cores]; results do not depend on it
+    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
     /// Warnings make the exit code 1
     #[arg(long, global = true, help_heading = "Output")]
     pub(super) strict: bool,
@@ -144,6 +147,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// What is known of a model or a chip
     Show(ShowArgs),
+    /// Prices a table of single operators, such as measured ones
+    Ops(OpsArgs),
     /// The catalog and the vocabulary
     List(ListArgs),
     /// Reads chip and model files and reports every problem, without simulating (exit 1: findings)
@@ -157,8 +162,6 @@ pub(super) enum Command {
 /// How a model is bound.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ModelArgs {
-    /// Catalog name, or path to model.onnx, config.json or model.toml
-    pub(super) model: String,
     /// Sequences or samples at once [default: 1]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) batch: Option<u64>,
@@ -182,24 +185,26 @@ pub(super) enum Unknown {
     BytesOnly,
 }
 
-/// Which chip, and its knobs.
-#[derive(Args, Clone, Debug)]
-pub(super) struct ChipArgs {
-    /// Catalog name of a chip, or path to chip.toml
-    #[arg(long, value_name = "CHIP")]
-    pub(super) on: String,
-    /// A knob or key of the chip, such as glb='1 MiB' or memory.hbm.capacity='96 GiB'; repeatable
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
-    pub(super) sets: Vec<(String, String)>,
-}
-
 #[derive(Args, Debug)]
 #[command(before_help = RUN_EXAMPLES)]
 pub(super) struct RunArgs {
+    /// Catalog name, or path to model.onnx, config.json or model.toml
+    #[arg(required_unless_present = "cases")]
+    pub(super) model: Option<String>,
+    /// Catalog name of a chip, or path to chip.toml
+    #[arg(long, value_name = "CHIP", required_unless_present = "cases")]
+    pub(super) on: Option<String>,
+    /// A knob or key of the chip, such as glb='1 MiB' or memory.hbm.capacity='96 GiB'; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) sets: Vec<(String, String)>,
     #[command(flatten)]
-    pub(super) model: ModelArgs,
-    #[command(flatten)]
-    pub(super) chip: ChipArgs,
+    pub(super) binding: ModelArgs,
+    /// Price a table of whole-model cases instead: id, model, on, chips, batch, prompt, output, ...
+    #[arg(long, value_name = "IN.csv", conflicts_with_all = [
+        "model", "on", "sets", "batch", "dtype", "dims", "shapes", "unknown",
+        "phase", "prompt", "output", "fidelity", "require", "top",
+    ])]
+    pub(super) cases: Option<String>,
     /// infer, prefill, decode or generate [default: generate for language models, else infer]
     #[arg(long)]
     pub(super) phase: Option<Phase>,
@@ -218,18 +223,24 @@ pub(super) struct RunArgs {
     /// Only the N operators of each phase that take the most time
     #[arg(long, value_name = "N")]
     pub(super) top: Option<usize>,
-    /// Write run.json, operators.csv, plots and manifest.json into a folder
-    #[arg(short, long, value_name = "DIR")]
-    pub(super) output_dir: Option<PathBuf>,
+    /// Write run.json, operators.csv, plots and manifest.json into a folder; with --cases, the table
+    #[arg(short = 'o', long = "out", value_name = "PATH")]
+    pub(super) path: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 #[command(before_help = FIT_EXAMPLES)]
 pub(super) struct FitArgs {
+    /// Catalog name, or path to model.onnx, config.json or model.toml
+    pub(super) model: String,
+    /// Catalog name of a chip, or path to chip.toml
+    #[arg(long, value_name = "CHIP")]
+    pub(super) on: String,
+    /// A knob or key of the chip, such as glb='1 MiB' or memory.hbm.capacity='96 GiB'; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) sets: Vec<(String, String)>,
     #[command(flatten)]
-    pub(super) model: ModelArgs,
-    #[command(flatten)]
-    pub(super) chip: ChipArgs,
+    pub(super) binding: ModelArgs,
     /// Tokens per sequence, prompt and output together [default: 8192, or the model's limit if smaller]
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..))]
     pub(super) context: Option<u64>,
@@ -237,16 +248,17 @@ pub(super) struct FitArgs {
     #[arg(long, default_value = "5%", value_parser = margin)]
     pub(super) margin: f64,
     /// Write fit.json and manifest.json into a folder
-    #[arg(short, long, value_name = "DIR")]
-    pub(super) output_dir: Option<PathBuf>,
+    #[arg(short = 'o', long = "out", value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 #[command(before_help = SHOW_EXAMPLES)]
 pub(super) struct ShowArgs {
-    /// Name or file of a model or chip, and how a model is bound
+    /// Name or file of a model or chip
+    pub(super) name: String,
     #[command(flatten)]
-    pub(super) model: ModelArgs,
+    pub(super) binding: ModelArgs,
     /// prefill or decode: the step of a language model that is counted [default: prefill]
     #[arg(long)]
     pub(super) phase: Option<Phase>,
@@ -256,6 +268,16 @@ pub(super) struct ShowArgs {
     /// A knob or key of a chip; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) sets: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OpsArgs {
+    /// Columns: id, chip, stack, regime, op, dtype, shape (such as m=4096;n=4096;k=4096)
+    #[arg(value_name = "IN.csv")]
+    pub(super) table: String,
+    /// Where the same rows with predicted_us, predicted_w, ... go [default: standard output]
+    #[arg(short = 'o', long = "out", value_name = "OUT.csv")]
+    pub(super) path: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -1,10 +1,11 @@
 //! Models and chips as people read them.
 
+use crate::hardware::System;
 use crate::record::{ChipDocument, Keyed, ModelDocument, ModelOperatorPart};
 use crate::report::{Cell, Column, Table};
 use crate::units::{
-    Bytes, BytesPerSecond, Hertz, Meters, OpsPerSecond, SquareMeters, Watts, count, percent, si,
-    significant,
+    Bytes, BytesPerSecond, Dimension, Hertz, Meters, OpsPerSecond, Quantity, Seconds, SquareMeters,
+    Watts, count, percent, si, significant,
 };
 use crate::workload::Scenario;
 
@@ -173,7 +174,7 @@ pub(super) fn operator_table(document: &ModelDocument, console: &Console) -> Tab
 }
 
 /// A chip: figures, roofs, components, what is assumed.
-pub(super) fn chip(document: &ChipDocument, console: &Console) -> String {
+pub(super) fn chip(document: &ChipDocument, system: &System, console: &Console) -> String {
     let node = short(&Meters(document.node_m).to_string());
     let clock = Hertz(document.clock_hz);
     let mut out = format!(
@@ -198,12 +199,8 @@ pub(super) fn chip(document: &ChipDocument, console: &Console) -> String {
         .map(|(d, p)| format!("{d} {}", OpsPerSecond(*p)));
     let bands = roofs.bandwidth_byte_per_s.0.iter();
     let bands = bands.map(|(m, b)| format!("{m} {}", BytesPerSecond(*b)));
-    let params = document
-        .hardware
-        .params
-        .0
-        .iter()
-        .map(|(n, v)| format!("{n} = {}", significant(*v, 4)));
+    let params = system.params.iter();
+    let params = params.map(|p| format!("{} = {}", p.name, quantity(p.value)));
     let rows = [
         ("peak", peaks.collect::<Vec<_>>().join(", ")),
         ("bandwidth", bands.collect::<Vec<_>>().join(", ")),
@@ -237,6 +234,26 @@ pub(super) fn chip(document: &ChipDocument, console: &Console) -> String {
         }
     }
     out
+}
+
+/// Prints a value in SI base units.
+type Show = fn(f64) -> String;
+
+/// A knob as people write it.
+fn quantity(value: Quantity) -> String {
+    let si = value.value;
+    let known: [(Dimension, Show); 8] = [
+        (Dimension::BYTES, |v| Bytes(v).to_string()),
+        (Dimension::FREQUENCY, |v| Hertz(v).to_string()),
+        (Dimension::BANDWIDTH, |v| BytesPerSecond(v).to_string()),
+        (Dimension::POWER, |v| Watts(v).to_string()),
+        (Dimension::OP_RATE, |v| OpsPerSecond(v).to_string()),
+        (Dimension::TIME, |v| Seconds(v).to_string()),
+        (Dimension::LENGTH, |v| Meters(v).to_string()),
+        (Dimension::AREA, |v| SquareMeters(v).to_string()),
+    ];
+    let show = known.iter().find(|(d, _)| *d == value.dimension);
+    show.map_or_else(|| significant(si, 4), |(_, show)| show(si))
 }
 
 /// Components of a chip.

@@ -82,6 +82,14 @@ impl Console {
         }
     }
 
+    /// A remark beside the result, on standard error.
+    pub(super) fn note(&self, text: &str) {
+        if !self.quiet {
+            // Nothing is left to report to if standard error is gone.
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+
     /// What stopped the command.
     pub(super) fn fail(&self, problems: &Problems) {
         self.stderr(&problems.0);

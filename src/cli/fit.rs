@@ -23,8 +23,8 @@ pub(super) fn command(
     console: &Console,
     words: &[String],
 ) -> Result<Answer, Problems> {
-    let model = load::model(&args.model.model);
-    let chip = load::chip(&args.chip);
+    let model = load::model(&args.model);
+    let chip = load::evaluate(&args.on, &args.sets);
     let (workload, (system, mut warnings)) = both(model, chip)?;
     let ask = ask(args, &workload)?;
     let mut fit = verdict(&workload, &system, &ask, args.margin)?;
@@ -37,7 +37,7 @@ pub(super) fn command(
     fit.warnings = warnings;
     let document = document(&fit, &ask, &workload, &system)?;
     present(console, &document, &fit, speed.as_ref(), &ask)?;
-    if let Some(folder) = &args.output_dir {
+    if let Some(folder) = &args.path {
         let file = (
             "fit.json".to_owned(),
             record::to_json(&document).into_bytes(),
@@ -70,7 +70,7 @@ fn ask(args: &FitArgs, workload: &Workload) -> Result<Ask, Problems> {
             Some(limit.unwrap_or(CONTEXT).clamp(2, CONTEXT))
         }
     };
-    let bound = bound(&args.model);
+    let bound = bound(&args.binding);
     Ok(Ask {
         context,
         batch: bound.batch,

@@ -6,8 +6,6 @@ use crate::hardware::{Profile, System};
 use crate::import;
 use crate::workload::Workload;
 
-use super::args::ChipArgs;
-
 /// A model or a chip.
 pub(super) enum Named {
     Model,
@@ -20,14 +18,6 @@ pub(super) enum Named {
 /// As [`catalog::model`] and [`import::model`].
 pub(super) fn model(name: &str) -> Result<Workload, Problems> {
     import::model(&catalog::model(name)?)
-}
-
-/// The chip of a name or path with its knobs set, and warnings.
-///
-/// # Errors
-/// As [`catalog::chip`] and [`Profile`].
-pub(super) fn chip(args: &ChipArgs) -> Result<(System, Vec<Problem>), Problems> {
-    evaluate(&args.on, &args.sets)
 }
 
 /// The chip of a name or path with these knobs, and warnings.

@@ -24,5 +24,6 @@ mod run;
 mod run_text;
 mod show;
 mod start;
+mod tables;
 
 pub use start::{call, main};

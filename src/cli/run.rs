@@ -18,19 +18,23 @@ pub(super) fn command(
     console: &Console,
     words: &[String],
 ) -> Result<Answer, Problems> {
-    let model = load::model(&args.model.model);
-    let chip = load::chip(&args.chip);
+    let (Some(model), Some(on)) = (&args.model, &args.on) else {
+        let message = "a model, --on CHIP, or --cases IN.csv is needed";
+        return Err(Problem::new(Code::Usage, message).into());
+    };
+    let model = load::model(model);
+    let chip = load::evaluate(on, &args.sets);
     let (workload, (system, mut warnings)) = both(model, chip)?;
     let scenario = scenario(args);
     let memo = Memo::new();
     let mut estimate = simulate::run(&workload, &system, &scenario, args.fidelity, &memo)?;
     warnings.extend(without_effect(args, estimate.phase));
-    warnings.extend(dead_settings(args, &workload, &scenario, &estimate)?);
+    warnings.extend(dead_settings(args, on, &workload, &scenario, &estimate)?);
     warnings.append(&mut estimate.warnings);
     estimate.warnings = warnings;
     let document = RunDocument::of(&estimate, &system);
     present(args, console, &document, &estimate)?;
-    if let Some(folder) = &args.output_dir {
+    if let Some(folder) = &args.path {
         write(folder, &document, words)?;
         if console.format == Format::Table && !console.quiet {
             console.print(&format!("saved {}\n", folder.display()))?;
@@ -74,7 +78,7 @@ pub(super) fn bound(args: &ModelArgs) -> Scenario {
 }
 
 fn scenario(args: &RunArgs) -> Scenario {
-    let bound = bound(&args.model);
+    let bound = bound(&args.binding);
     Scenario {
         phase: args.phase,
         prompt: args.prompt.unwrap_or(bound.prompt),
@@ -107,23 +111,24 @@ fn without_effect(args: &RunArgs, phase: Phase) -> Vec<Problem> {
 /// Settings of the chip that moved no result: each is left out once, then nudged.
 fn dead_settings(
     args: &RunArgs,
+    on: &str,
     workload: &Workload,
     scenario: &Scenario,
     estimate: &Estimate,
 ) -> Result<Vec<Problem>, Problems> {
     let mut dead = Vec::new();
-    for (i, (key, value)) in args.chip.sets.iter().enumerate() {
+    for (i, (key, value)) in args.sets.iter().enumerate() {
         let mut tries: Vec<Option<String>> = vec![None];
         tries.extend(nudged(value).into_iter().map(Some));
         let mut moved = false;
         for other in tries {
-            let mut sets = args.chip.sets.clone();
+            let mut sets = args.sets.clone();
             match other {
                 Some(other) => sets[i].1 = other,
                 None => drop(sets.remove(i)),
             }
             // Outside of what the key allows: this try says nothing.
-            let Ok((system, _)) = load::evaluate(&args.chip.on, &sets) else {
+            let Ok((system, _)) = load::evaluate(on, &sets) else {
                 continue;
             };
             let memo = Memo::new();

@@ -15,7 +15,7 @@ use super::start::Answer;
 use super::{card, card::chip_table, card::operator_table};
 
 pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Problems> {
-    match load::kind_of(&args.model.model)? {
+    match load::kind_of(&args.name)? {
         Named::Model => model(args, console)?,
         Named::Chip => chip(args, console)?,
     }
@@ -24,7 +24,7 @@ pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Prob
 
 fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     refuse(&[("--set", !args.sets.is_empty())], "model")?;
-    let workload = load::model(&args.model.model)?;
+    let workload = load::model(&args.name)?;
     let scenario = scenario(args);
     let phase = simulate::phase_of(&workload, &scenario)?;
     let stage = match phase {
@@ -61,7 +61,7 @@ fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
 }
 
 fn scenario(args: &ShowArgs) -> Scenario {
-    let bound = bound(&args.model);
+    let bound = bound(&args.binding);
     Scenario {
         phase: args.phase,
         prompt: args.prompt.unwrap_or(bound.prompt),
@@ -70,7 +70,7 @@ fn scenario(args: &ShowArgs) -> Scenario {
 }
 
 fn chip(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
-    let model = &args.model;
+    let model = &args.binding;
     let flags = [
         ("--batch", model.batch.is_some()),
         ("--dtype", model.dtype.is_some()),
@@ -81,12 +81,12 @@ fn chip(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
         ("--prompt", args.prompt.is_some()),
     ];
     refuse(&flags, "chip")?;
-    let (system, warnings) = load::evaluate(&model.model, &args.sets)?;
+    let (system, warnings) = load::evaluate(&args.name, &args.sets)?;
     let area = footprint::area(&system).total.map(|a| a.0);
     let hardware = HardwarePart::of(&system, &simulate::roofs(&system), area);
     let document = ChipDocument::of(&system, hardware, ProblemPart::all(&warnings));
     match console.format {
-        Format::Table => console.print(&card::chip(&document, console))?,
+        Format::Table => console.print(&card::chip(&document, &system, console))?,
         Format::Json => console.print(&record::to_json(&document))?,
         Format::Jsonl | Format::Csv | Format::Md => {
             console.table(&chip_table(&document, console), &document)?;

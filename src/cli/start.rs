@@ -13,7 +13,7 @@ use crate::record::{self, ProblemsDocument};
 
 use super::args::{Arguments, Command, CompletionsArgs, Format};
 use super::console::Console;
-use super::{check, explain, fit, list, run, show};
+use super::{check, explain, fit, list, run, show, tables};
 
 /// What a command that worked says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ where
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let json = wants_json(&arguments);
     guarded(json, || match Arguments::try_parse_from(&arguments) {
-        Ok(parsed) => execute(&parsed, &arguments),
+        Ok(parsed) => threaded(&parsed, &arguments),
         Err(error) => usage(&error, json),
     })
 }
@@ -70,14 +70,29 @@ fn guarded(json: bool, body: impl FnOnce() -> u8) -> u8 {
     code
 }
 
+/// Runs on as many threads as asked for.
+fn threaded(parsed: &Arguments, arguments: &[OsString]) -> u8 {
+    let Some(jobs) = parsed.global.jobs else {
+        return execute(parsed, arguments);
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs));
+    match pool.build() {
+        Ok(pool) => pool.install(|| execute(parsed, arguments)),
+        // The system has no such threads; results do not depend on them.
+        Err(_) => execute(parsed, arguments),
+    }
+}
+
 fn execute(parsed: &Arguments, arguments: &[OsString]) -> u8 {
     let console = Console::new(&parsed.global);
     let words = arguments.iter().skip(1);
     let words: Vec<String> = words.map(|a| a.to_string_lossy().into_owned()).collect();
     let done = match &parsed.command {
         Command::Fit(args) => fit::command(args, &console, &words),
+        Command::Run(args) if args.cases.is_some() => tables::cases(args, &console),
         Command::Run(args) => run::command(args, &console, &words),
         Command::Show(args) => show::command(args, &console),
+        Command::Ops(args) => tables::ops(args, &console),
         Command::List(args) => list::command(args, &console),
         Command::Check(args) => check::command(args, &console),
         Command::Explain(args) => explain::command(args, &console),
