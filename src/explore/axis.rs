@@ -35,22 +35,36 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<ReadAxis> {
     let (formats, counts) = match &settings {
         Some(all) => (
             all.iter().any(|(s, _)| *s == Setting::Dtype),
-            all.iter().map(|(s, _)| s).filter(is_scenario).any(|s| *s != Setting::Dtype),
+            all.iter()
+                .map(|(s, _)| s)
+                .filter(is_scenario)
+                .any(|s| *s != Setting::Dtype),
         ),
         None => (false, false),
     };
-    let values = reader.get("values").map(|node| (node, values(reader, node, formats)));
-    let range = reader.get("range").map(|node| (node, reader.table("range")));
+    let values = reader
+        .get("values")
+        .map(|node| (node, values(reader, node, formats)));
+    let range = reader
+        .get("range")
+        .map(|node| (node, reader.table("range")));
     let read = match (values, range) {
         (Some((_, values)), None) => values,
         (None, Some((node, table))) => range_values(table?, node),
         (Some(_), Some(_)) => {
             let message = format!("`{}` has both `values` and `range`", reader.path());
-            reader.push(reader.key_problem("range", Code::Disagreement, message).help("keep one"));
+            reader.push(
+                reader
+                    .key_problem("range", Code::Disagreement, message)
+                    .help("keep one"),
+            );
             return None;
         }
         (None, None) => {
-            reader.missing("values", "give `values = [...]`, or `range = { from = 8, to = 64, scale = \"log2\" }`");
+            reader.missing(
+                "values",
+                "give `values = [...]`, or `range = { from = 8, to = 64, scale = \"log2\" }`",
+            );
             return None;
         }
     };
@@ -69,13 +83,19 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<ReadAxis> {
 
 fn settings<'a>(reader: &Reader<'a>) -> Option<Vec<(Setting, &'a Node)>> {
     if reader.raw().get("set").is_none() {
-        reader.missing("set", "name what the axis turns: set = \"chip.glb\" or \"scenario.batch\"");
+        reader.missing(
+            "set",
+            "name what the axis turns: set = \"chip.glb\" or \"scenario.batch\"",
+        );
     }
     let node = reader.get("set")?;
     let items = node.as_list().unwrap_or(std::slice::from_ref(node));
     if items.is_empty() {
         let message = format!("`{}` names nothing to turn", reader.path_of("set"));
-        reader.push(node.problem(Code::EmptyAxis, message).help("such as set = \"chip.glb\""));
+        reader.push(
+            node.problem(Code::EmptyAxis, message)
+                .help("such as set = \"chip.glb\""),
+        );
         return None;
     }
     let mut found: Vec<(Setting, &Node)> = Vec::new();
@@ -97,13 +117,19 @@ fn settings<'a>(reader: &Reader<'a>) -> Option<Vec<(Setting, &'a Node)>> {
     let formats = found.iter().filter(|(s, _)| *s == Setting::Dtype).count();
     if formats > 0 && formats < found.len() {
         let message = "`scenario.dtype` takes data types, and what it is linked to takes numbers";
-        reader.push(node.problem(Code::Disagreement, message).help("give it an axis of its own"));
+        reader.push(
+            node.problem(Code::Disagreement, message)
+                .help("give it an axis of its own"),
+        );
         return None;
     }
     let of_chip = found.iter().filter(|(s, _)| s.is_of_chip()).count();
     if of_chip > 0 && of_chip < found.len() {
         let message = "an axis cannot link the chip with the scenario";
-        reader.push(node.problem(Code::Disagreement, message).help("give each an axis of its own"));
+        reader.push(
+            node.problem(Code::Disagreement, message)
+                .help("give each an axis of its own"),
+        );
         return None;
     }
     complete.then_some(found)
@@ -125,7 +151,12 @@ fn setting(text: &str) -> Option<Setting> {
 
 fn unknown(text: &str, node: &Node) -> Problem {
     let message = format!("`{text}` is not a path that an axis can turn");
-    let known = ["scenario.batch", "scenario.prompt", "scenario.output", "scenario.dtype"];
+    let known = [
+        "scenario.batch",
+        "scenario.prompt",
+        "scenario.output",
+        "scenario.dtype",
+    ];
     let problem = node.problem(Code::Reference, message);
     let problem = match did_you_mean(text, known) {
         Some(label) => problem.label(label),
@@ -151,7 +182,10 @@ fn values<'a>(reader: &Reader<'a>, node: &'a Node, formats: bool) -> Option<Read
         return None;
     }
     if items.len() > MAX_VALUES {
-        let message = format!("`{}` has more than {MAX_VALUES} values", reader.path_of("values"));
+        let message = format!(
+            "`{}` has more than {MAX_VALUES} values",
+            reader.path_of("values")
+        );
         reader.push(node.problem(Code::OutOfRange, message));
         return None;
     }
@@ -173,7 +207,10 @@ fn values<'a>(reader: &Reader<'a>, node: &'a Node, formats: bool) -> Option<Read
         } else {
             let choice = match value {
                 Value::Quantity(quantity) => Choice::of_quantity(quantity),
-                Value::Precision(_) => Choice { value, shown: item.show() },
+                Value::Precision(_) => Choice {
+                    value,
+                    shown: item.show(),
+                },
             };
             found.push((choice, item));
         }
@@ -233,7 +270,9 @@ fn range_values<'a>(range: Reader<'a>, node: &'a Node) -> Option<Read<'a>> {
     match points(from.value, to.value, scale, steps) {
         Ok(values) => {
             let quantity = |v| Quantity::new(v, from.dimension);
-            let choices = values.into_iter().map(|v| (Choice::of_quantity(quantity(v)), node));
+            let choices = values
+                .into_iter()
+                .map(|v| (Choice::of_quantity(quantity(v)), node));
             Some(choices.collect())
         }
         Err(problem) => {
@@ -247,16 +286,29 @@ fn range_values<'a>(range: Reader<'a>, node: &'a Node) -> Option<Read<'a>> {
 fn points(from: f64, to: f64, scale: Scale, steps: Option<usize>) -> Result<Vec<f64>, Problem> {
     let out_of_range = |text: &str| Err(Problem::new(Code::OutOfRange, text));
     if from > to {
-        return Err(Problem::new(Code::EmptyAxis, "the range is empty: `from` is above `to`"));
+        return Err(Problem::new(
+            Code::EmptyAxis,
+            "the range is empty: `from` is above `to`",
+        ));
     }
     let values: Vec<f64> = match (scale, steps) {
-        (Scale::Linear, None) => return Err(Problem::new(
-            Code::MissingKey,
-            "a linear range needs `steps`, the number of values from `from` to `to`",
-        )),
+        (Scale::Linear, None) => {
+            return Err(Problem::new(
+                Code::MissingKey,
+                "a linear range needs `steps`, the number of values from `from` to `to`",
+            ));
+        }
         (Scale::Linear, Some(n)) => {
             let step = (to - from) / (n - 1) as f64;
-            (0..n).map(|i| if i + 1 == n { to } else { from + step * i as f64 }).collect()
+            (0..n)
+                .map(|i| {
+                    if i + 1 == n {
+                        to
+                    } else {
+                        from + step * i as f64
+                    }
+                })
+                .collect()
         }
         (Scale::Log(_), _) if from <= 0.0 => {
             return out_of_range("a logarithmic range starts above zero");
@@ -264,16 +316,24 @@ fn points(from: f64, to: f64, scale: Scale, steps: Option<usize>) -> Result<Vec<
         (Scale::Log(_), Some(n)) => {
             let ratio = (to / from).powf(1.0 / (n - 1) as f64);
             let value = |i: usize| from * ratio.powi(i as i32);
-            (0..n).map(|i| if i + 1 == n { to } else { value(i) }).collect()
+            (0..n)
+                .map(|i| if i + 1 == n { to } else { value(i) })
+                .collect()
         }
         (Scale::Log(base), None) => {
             let exponents = (0..).map(|i| from * base.powi(i));
             // Rounding must not lose the last value.
-            exponents.take_while(|v| *v <= to * (1.0 + 1e-9)).take(MAX_VALUES).collect()
+            exponents
+                .take_while(|v| *v <= to * (1.0 + 1e-9))
+                .take(MAX_VALUES)
+                .collect()
         }
     };
     let whole = from.fract() == 0.0 && to.fract() == 0.0;
-    let mut values: Vec<f64> = values.into_iter().map(|v| if whole { v.round() } else { v }).collect();
+    let mut values: Vec<f64> = values
+        .into_iter()
+        .map(|v| if whole { v.round() } else { v })
+        .collect();
     values.dedup();
     Ok(values)
 }
@@ -301,9 +361,15 @@ mod tests {
     #[test]
     fn ranges_include_both_ends() {
         let found = |from, to, scale, steps| points(from, to, scale, steps).expect("is a range");
-        assert_eq!(found(8.0, 64.0, Scale::Log(2.0), None), [8.0, 16.0, 32.0, 64.0]);
+        assert_eq!(
+            found(8.0, 64.0, Scale::Log(2.0), None),
+            [8.0, 16.0, 32.0, 64.0]
+        );
         assert_eq!(found(1e-3, 1.0, Scale::Log(10.0), None).len(), 4);
-        assert_eq!(found(8.0, 32.0, Scale::Log(2.0), Some(5)), [8.0, 11.0, 16.0, 23.0, 32.0]);
+        assert_eq!(
+            found(8.0, 32.0, Scale::Log(2.0), Some(5)),
+            [8.0, 11.0, 16.0, 23.0, 32.0]
+        );
         assert_eq!(found(0.5, 1.0, Scale::Linear, Some(3)), [0.5, 0.75, 1.0]);
         assert_eq!(found(4.0, 4.0, Scale::Linear, Some(3)), [4.0]);
         assert!(points(0.0, 4.0, Scale::Log(2.0), None).is_err());

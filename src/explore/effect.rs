@@ -46,7 +46,11 @@ pub(super) fn effects(plan: &Plan, points: &[Point], idle: &[usize]) -> Vec<Effe
     let axes = 0..plan.space.axes.len();
     let turned = axes.filter(|a| plan.space.axes[*a].choices.len() > 1 && !idle.contains(a));
     let mut found: Vec<Effect> = turned.filter_map(|a| effect(plan, points, a)).collect();
-    found.sort_by(|a, b| b.strength().total_cmp(&a.strength()).then(a.axis.cmp(&b.axis)));
+    found.sort_by(|a, b| {
+        b.strength()
+            .total_cmp(&a.strength())
+            .then(a.axis.cmp(&b.axis))
+    });
     found
 }
 
@@ -73,7 +77,13 @@ fn effect(plan: &Plan, points: &[Point], axis: usize) -> Option<Effect> {
         }
         None => {
             let each = (1..n).map(|k| of(Step::FromTo(0, k), &|choice| choice == 0, k));
-            each.reduce(|best, e| if e.strength() > best.strength() { e } else { best })
+            each.reduce(|best, e| {
+                if e.strength() > best.strength() {
+                    e
+                } else {
+                    best
+                }
+            })
         }
     }
 }
@@ -101,6 +111,8 @@ fn mean_ratio(
         let ratio = points[b].mean(metric)? / points[a].mean(metric)?;
         (ratio > 0.0 && ratio.is_finite()).then(|| ratio.ln())
     };
-    let (sum, n) = pairs.filter_map(ratio).fold((0.0, 0), |(sum, n), r| (sum + r, n + 1));
+    let (sum, n) = pairs
+        .filter_map(ratio)
+        .fold((0.0, 0), |(sum, n), r| (sum + r, n + 1));
     (n > 0).then(|| (sum / f64::from(n)).exp())
 }

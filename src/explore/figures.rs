@@ -66,7 +66,13 @@ fn worst(metric: Metric, jobs: &[Row]) -> Option<f64> {
     let mut worst: Option<f64> = None;
     for (_, row) in concerned(metric, jobs) {
         let value = row.get(metric)?;
-        let next = worst.map_or(value, |w| if metric.is_maximized() { w.min(value) } else { w.max(value) });
+        let next = worst.map_or(value, |w| {
+            if metric.is_maximized() {
+                w.min(value)
+            } else {
+                w.max(value)
+            }
+        });
         worst = Some(next);
     }
     worst
@@ -78,7 +84,8 @@ fn mean(metric: Metric, jobs: &[Row], weights: &[f64]) -> Option<f64> {
         each.sum()
     };
     let total = |m: Metric| sum(&move |row: &Row| row.get(m));
-    let per_latency = |m: Metric| sum(&move |row: &Row| Some(row.get(m)? * row.get(Metric::Latency)?));
+    let per_latency =
+        |m: Metric| sum(&move |row: &Row| Some(row.get(m)? * row.get(Metric::Latency)?));
     let ratio = |a: Option<f64>, b: Option<f64>| Some(a? / b?).filter(|v| v.is_finite());
     concerned(metric, jobs).next()?;
     match metric {
@@ -116,8 +123,20 @@ mod tests {
     #[test]
     fn a_mix_of_runs_has_the_power_of_its_energy_and_time() {
         use Metric::{Energy, Latency, Power, SampleRate, Ttft, Utilization};
-        let a = row(&[(Latency, 1.0), (Energy, 4.0), (Power, 4.0), (SampleRate, 2.0), (Utilization, 0.5)]);
-        let b = row(&[(Latency, 3.0), (Energy, 2.0), (Power, 2.0 / 3.0), (SampleRate, 1.0), (Utilization, 0.1)]);
+        let a = row(&[
+            (Latency, 1.0),
+            (Energy, 4.0),
+            (Power, 4.0),
+            (SampleRate, 2.0),
+            (Utilization, 0.5),
+        ]);
+        let b = row(&[
+            (Latency, 3.0),
+            (Energy, 2.0),
+            (Power, 2.0 / 3.0),
+            (SampleRate, 1.0),
+            (Utilization, 0.1),
+        ]);
         let mix = Figures::new(vec![a, b], &[0.75, 0.25]);
         // By hand: 0.75·1 + 0.25·3 = 1.5 s; 0.75·4 + 0.25·2 = 3.5 J; (0.75·2 + 0.25·3) ÷ 1.5 = 1.5 /s;
         // (0.75·1·0.5 + 0.25·3·0.1) ÷ 1.5 = 0.3.
@@ -127,7 +146,10 @@ mod tests {
         assert_eq!(mix.mean(SampleRate), Some(1.5));
         assert!((mix.mean(Utilization).expect("known") - 0.3).abs() < 1e-12);
         assert_eq!(mix.mean(Ttft), None);
-        assert_eq!((mix.worst(Latency), mix.worst(SampleRate)), (Some(3.0), Some(1.0)));
+        assert_eq!(
+            (mix.worst(Latency), mix.worst(SampleRate)),
+            (Some(3.0), Some(1.0))
+        );
         let unknown = Figures::new(vec![a, row(&[(Latency, 3.0)])], &[0.5, 0.5]);
         assert_eq!((unknown.mean(Energy), unknown.worst(Energy)), (None, None));
     }

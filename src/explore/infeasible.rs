@@ -25,21 +25,30 @@ pub(super) fn explain(plan: &Plan, points: &[Point]) -> Option<Problem> {
     }
     Some(match relaxation(plan, &candidates) {
         Some(text) => problem.help(text),
-        None => problem.help("a limit is on a figure that is not known here: leave it out, or complete the chip"),
+        None => problem.help(
+            "a limit is on a figure that is not known here: leave it out, or complete the chip",
+        ),
     })
 }
 
 /// Whether limits are all that is in the way.
 fn only_limits(point: &Point) -> bool {
-    point.figures.is_some() && point.reasons.iter().all(|r| matches!(r, Reason::Constraint { .. }))
+    point.figures.is_some()
+        && point
+            .reasons
+            .iter()
+            .all(|r| matches!(r, Reason::Constraint { .. }))
 }
 
 /// Nothing is even a candidate: the most frequent reason, and one point that has it.
 fn blocked(mut problem: Problem, plan: &Plan, points: &[Point]) -> Problem {
-    let shortest = points.iter().flat_map(|p| &p.reasons).filter_map(|r| match r {
-        Reason::Memory { short } => Some(*short),
-        Reason::Unpriced(_) | Reason::Unknown(_) | Reason::Constraint { .. } => None,
-    });
+    let shortest = points
+        .iter()
+        .flat_map(|p| &p.reasons)
+        .filter_map(|r| match r {
+            Reason::Memory { short } => Some(*short),
+            Reason::Unpriced(_) | Reason::Unknown(_) | Reason::Constraint { .. } => None,
+        });
     if let Some(short) = shortest.reduce(Bytes::min) {
         problem = problem.note(format!("at best {short} of main memory are missing"));
     }
@@ -52,7 +61,10 @@ fn blocked(mut problem: Problem, plan: &Plan, points: &[Point]) -> Problem {
         }
     }
     for (name, text, n) in kinds {
-        problem = problem.note(format!("{} points: {name}, such as: {text}", count(n as u64)));
+        problem = problem.note(format!(
+            "{} points: {name}, such as: {text}",
+            count(n as u64)
+        ));
     }
     problem
 }
@@ -60,7 +72,11 @@ fn blocked(mut problem: Problem, plan: &Plan, points: &[Point]) -> Problem {
 /// The limit that the fewest candidates meet, and the best value of each limited figure.
 fn binding(plan: &Plan, candidates: &[&Point]) -> Option<String> {
     let missed = |i: usize| {
-        let misses = |p: &&&Point| p.reasons.iter().any(|r| matches!(r, Reason::Constraint { index, .. } if *index == i));
+        let misses = |p: &&&Point| {
+            p.reasons
+                .iter()
+                .any(|r| matches!(r, Reason::Constraint { index, .. } if *index == i))
+        };
         candidates.iter().filter(misses).count()
     };
     let limits = 0..plan.constraints.len();
@@ -75,13 +91,24 @@ fn binding(plan: &Plan, candidates: &[&Point]) -> Option<String> {
         }
         seen.push(metric);
         let wants_more = wants_more(constraint.relation);
-        let known = candidates.iter().filter_map(|p| Some((p.worst(metric)?, p.index)));
-        let best = known.reduce(|a, b| if (b.0 > a.0) == wants_more && b.0 != a.0 { b } else { a });
+        let known = candidates
+            .iter()
+            .filter_map(|p| Some((p.worst(metric)?, p.index)));
+        let best = known.reduce(|a, b| {
+            if (b.0 > a.0) == wants_more && b.0 != a.0 {
+                b
+            } else {
+                a
+            }
+        });
         if let Some((value, index)) = best {
             reachable.push(format!("{metric} {} (point {index})", metric.show(value)));
         }
     }
-    Some(format!("binding: {binding}. Best reachable within the space: {}", reachable.join(", ")))
+    Some(format!(
+        "binding: {binding}. Best reachable within the space: {}",
+        reachable.join(", ")
+    ))
 }
 
 fn wants_more(relation: Relation) -> bool {
@@ -100,12 +127,21 @@ fn relaxation(plan: &Plan, candidates: &[&Point]) -> Option<String> {
         });
         each.fold(0.0, f64::max)
     };
-    let by_excess = |a: &&&Point, b: &&&Point| excess(a).total_cmp(&excess(b)).then(a.index.cmp(&b.index));
-    let nearest = candidates.iter().min_by(by_excess).filter(|p| excess(p).is_finite())?;
+    let by_excess =
+        |a: &&&Point, b: &&&Point| excess(a).total_cmp(&excess(b)).then(a.index.cmp(&b.index));
+    let nearest = candidates
+        .iter()
+        .min_by(by_excess)
+        .filter(|p| excess(p).is_finite())?;
     let mut relaxed = plan.constraints.clone();
     let mut moved = Vec::new();
     for reason in &nearest.reasons {
-        let Reason::Constraint { index, value: Some(value), .. } = reason else {
+        let Reason::Constraint {
+            index,
+            value: Some(value),
+            ..
+        } = reason
+        else {
             continue;
         };
         let constraint = &mut relaxed[*index];
@@ -114,11 +150,21 @@ fn relaxation(plan: &Plan, candidates: &[&Point]) -> Option<String> {
         moved.push(format!("{} to {shown}", constraint.metric));
     }
     let meets = |p: &&&Point| {
-        relaxed.iter().all(|c| p.worst(c.metric).is_some_and(|v| c.relation.holds(v, c.limit)))
+        relaxed.iter().all(|c| {
+            p.worst(c.metric)
+                .is_some_and(|v| c.relation.holds(v, c.limit))
+        })
     };
     let n = candidates.iter().filter(meets).count();
-    let designs = if n == 1 { "1 design".to_owned() } else { format!("{} designs", count(n as u64)) };
-    Some(format!("relaxing {} makes {designs} feasible", moved.join(" and ")))
+    let designs = if n == 1 {
+        "1 design".to_owned()
+    } else {
+        format!("{} designs", count(n as u64))
+    };
+    Some(format!(
+        "relaxing {} makes {designs} feasible",
+        moved.join(" and ")
+    ))
 }
 
 /// Rounded to two digits, to the side on which the value meets it.
@@ -128,7 +174,11 @@ fn outward(value: f64, wants_more: bool) -> f64 {
     }
     let unit = 10_f64.powi(value.abs().log10().floor() as i32 - 1);
     // A limit that is met only as `<=` would fail `<`.
-    let steps = if wants_more { (value / unit).ceil() - 1.0 } else { (value / unit).floor() + 1.0 };
+    let steps = if wants_more {
+        (value / unit).ceil() - 1.0
+    } else {
+        (value / unit).floor() + 1.0
+    };
     steps * unit
 }
 

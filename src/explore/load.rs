@@ -46,7 +46,8 @@ impl Plan {
         let mut jobs = Vec::new();
         let total: f64 = read.workloads.iter().map(|w| w.weight).sum();
         for workload in &read.workloads {
-            let model = model(entry, &workload.model, &inputs).map_err(|p| place(p, &workload.place));
+            let model =
+                model(entry, &workload.model, &inputs).map_err(|p| place(p, &workload.place));
             if let Some(model) = keep(model, &mut problems) {
                 jobs.push(Job {
                     workload: model,
@@ -112,9 +113,13 @@ fn input(entry: &Entry) -> Input {
 /// A name as it is; a path starts from the folder of the sweep file.
 fn relative(entry: &Entry, arg: &str) -> String {
     let is_path = arg.contains(['/', '\\'])
-        || [".onnx", ".json", ".toml"].iter().any(|e| arg.to_lowercase().ends_with(e));
+        || [".onnx", ".json", ".toml"]
+            .iter()
+            .any(|e| arg.to_lowercase().ends_with(e));
     match &entry.base {
-        Base::Folder(folder) if is_path => folder.join(Path::new(arg)).to_string_lossy().into_owned(),
+        Base::Folder(folder) if is_path => {
+            folder.join(Path::new(arg)).to_string_lossy().into_owned()
+        }
         Base::Folder(_) | Base::Catalog => arg.to_owned(),
     }
 }
@@ -141,7 +146,11 @@ fn chip(
             problems.extend(wrong);
         }
     }
-    let evaluated = if problems.has_errors() { None } else { keep(profile.evaluate(), &mut problems) };
+    let evaluated = if problems.has_errors() {
+        None
+    } else {
+        keep(profile.evaluate(), &mut problems)
+    };
     match evaluated {
         Some(_) => Ok(profile),
         None => Err(problems),
@@ -191,7 +200,9 @@ fn try_paths(chip: &Profile, axes: &[ReadAxis], problems: &mut Problems) {
 pub(super) fn assignments(settings: &[Setting], quantity: Quantity) -> Vec<(&str, Quantity)> {
     let paths = settings.iter().filter_map(|s| match s {
         Setting::Chip(path) => Some((path.as_str(), quantity)),
-        Setting::Batch | Setting::Prompt | Setting::Output | Setting::Dtype | Setting::Dim(_) => None,
+        Setting::Batch | Setting::Prompt | Setting::Output | Setting::Dtype | Setting::Dim(_) => {
+            None
+        }
     });
     paths.collect()
 }
@@ -199,7 +210,12 @@ pub(super) fn assignments(settings: &[Setting], quantity: Quantity) -> Vec<(&str
 /// The problem of a path, shown where the file names the path.
 fn at_path(problem: Problem, axis: &ReadAxis) -> Problem {
     let named = |s: &&Setting| problem.message.contains(&format!("`{}`", s.short()));
-    let at = axis.axis.settings.iter().position(|s| named(&s)).unwrap_or(0);
+    let at = axis
+        .axis
+        .settings
+        .iter()
+        .position(|s| named(&s))
+        .unwrap_or(0);
     at_value(problem, &axis.settings[at])
 }
 
@@ -219,10 +235,16 @@ fn check_weights(total: f64, read: &Read, problems: &mut Problems) {
 
 /// A symbolic dimension that no model has would change nothing.
 fn check_dims(axes: &[ReadAxis], jobs: &[Job], problems: &mut Problems) {
-    let symbols = || jobs.iter().flat_map(|j| &j.workload.card().symbols).map(|s| s.name.as_str());
+    let symbols = || {
+        jobs.iter()
+            .flat_map(|j| &j.workload.card().symbols)
+            .map(|s| s.name.as_str())
+    };
     for axis in axes {
         for (setting, node) in axis.axis.settings.iter().zip(&axis.settings) {
-            let Setting::Dim(name) = setting else { continue };
+            let Setting::Dim(name) = setting else {
+                continue;
+            };
             if symbols().any(|s| s == name) {
                 continue;
             }
@@ -231,7 +253,8 @@ fn check_dims(axes: &[ReadAxis], jobs: &[Job], problems: &mut Problems) {
             let keys = ["batch", "prompt", "output", "dtype"];
             problems.push(match did_you_mean(name, symbols().chain(keys)) {
                 Some(label) => problem.label(label),
-                None => problem.help("settings are batch, prompt, output, dtype, and symbolic dimensions"),
+                None => problem
+                    .help("settings are batch, prompt, output, dtype, and symbolic dimensions"),
             });
         }
     }
@@ -246,9 +269,11 @@ fn check_generation(read: &Read, jobs: &[Job], problems: &mut Problems) {
     let constrained = read.constraints.iter().map(|c| c.metric);
     for metric in read.objectives.iter().copied().chain(constrained) {
         if metric.is_of_generation() {
-            let message = format!("`{metric}` is a figure of a generation, and no workload generates tokens");
+            let message =
+                format!("`{metric}` is a figure of a generation, and no workload generates tokens");
             problems.push(
-                Problem::new(Code::FixedDim, message).help("use latency, energy, sample_rate or energy_per_sample"),
+                Problem::new(Code::FixedDim, message)
+                    .help("use latency, energy, sample_rate or energy_per_sample"),
             );
         }
     }
@@ -261,8 +286,12 @@ fn check_size(space: &Space, problems: &mut Problems) {
             let size = found.map_or("more points than can be counted".to_owned(), |n| {
                 format!("{} points", count(n as u64))
             });
-            let message = format!("the grid has {size}; at most {} are priced", count(MAX_POINTS as u64));
-            problems.push(Problem::new(Code::OutOfRange, message).help("give fewer or shorter axes"));
+            let message = format!(
+                "the grid has {size}; at most {} are priced",
+                count(MAX_POINTS as u64)
+            );
+            problems
+                .push(Problem::new(Code::OutOfRange, message).help("give fewer or shorter axes"));
         }
     }
 }

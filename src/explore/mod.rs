@@ -23,7 +23,7 @@
 //!     base: Base::Catalog,
 //! };
 //! let (plan, _) = Plan::load(&entry, &[])?;
-//! let sweep = explore::run(&plan, None, &explore::Silent)?;
+//! let sweep = explore::run(&plan, &explore::Silent)?;
 //! assert_eq!(sweep.points.len(), 2);
 //! assert!(!sweep.front.is_empty());
 //! # Ok::<(), wattline::diag::Problems>(())
@@ -42,7 +42,7 @@ mod space;
 mod summary;
 
 pub use effect::{Effect, Step};
-pub use figures::Figures;
+pub use figures::{Figures, Row};
 pub use plan::{Input, Job, Plan, digest};
 pub use point::{Point, Reason};
 pub use run::{Silent, Sink, run};

@@ -101,9 +101,17 @@ pub(super) fn violations(figures: &Figures, constraints: &[Constraint]) -> Vec<R
         }
         let excess = value.map_or(f64::INFINITY, |v| {
             let distance = (v - constraint.limit).abs();
-            if distance == 0.0 { 0.0 } else { distance / constraint.limit.abs() }
+            if distance == 0.0 {
+                0.0
+            } else {
+                distance / constraint.limit.abs()
+            }
         });
-        found.push(Reason::Constraint { index, value, excess });
+        found.push(Reason::Constraint {
+            index,
+            value,
+            excess,
+        });
     }
     found
 }

@@ -96,7 +96,10 @@ fn root(root: Reader<'_>) -> Option<Read> {
 /// The name is part of a folder's name.
 fn checked_name(root: &Reader, name: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let right = !name.is_empty() && !name.starts_with('.') && name.len() <= 100 && name.chars().all(allowed);
+    let right = !name.is_empty()
+        && !name.starts_with('.')
+        && name.len() <= 100
+        && name.chars().all(allowed);
     if !right {
         let message = format!("`name = {name}` cannot name a folder");
         root.push(
@@ -124,7 +127,10 @@ fn objectives(root: &Reader) -> Option<Vec<Metric>> {
         }
         for (text, node) in root.strings(key).unwrap_or_default() {
             if others.iter().any(|(word, _)| *word == text) {
-                let message = format!("`{text}` cannot be {}d: the other end is good", &key[..key.len() - 1]);
+                let message = format!(
+                    "`{text}` cannot be {}d: the other end is good",
+                    &key[..key.len() - 1]
+                );
                 let problem = node.problem(Code::OutOfRange, message);
                 root.push(problem.help(format!("write {other} = [\"{text}\"]")));
                 complete = false;
@@ -299,7 +305,8 @@ fn set_twice(root: &Reader, axes: &[Option<ReadAxis>], workloads: &[Option<ReadW
                     | super::Setting::Dtype => workload.table.get(name),
                 };
                 if let Some(node) = given {
-                    let message = format!("`{name}` of `{}` is also turned by an axis", workload.model);
+                    let message =
+                        format!("`{name}` of `{}` is also turned by an axis", workload.model);
                     root.push(node.problem(Code::Disagreement, message).help("keep one"));
                 }
             }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::diag::{Code, Problem, Problems};
+use crate::diag::{Problem, Problems};
 use crate::hardware::System;
 use crate::simulate::{Fidelity, Memo, Prepared, Task, runnable};
 use crate::units::Bytes;
@@ -33,18 +33,13 @@ impl Sink for Silent {
     fn point(&self, _point: &Point) {}
 }
 
-/// Prices all points and sums them up; `threads` limits the threads, `None` takes one per core.
+/// Prices all points on the current pool of threads, and sums them up.
 ///
 /// # Errors
 /// A model that cannot be bound in one of the scenarios. A chip or product that does not work out makes its
 /// point infeasible.
-pub fn run(plan: &Plan, threads: Option<usize>, sink: &dyn Sink) -> Result<Sweep, Problems> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
-    let pool = pool.map_err(|error| {
-        let message = format!("threads cannot be started: {error}");
-        Problem::new(Code::Internal, message)
-    })?;
-    let (points, warnings) = pool.install(|| price_all(plan, sink))?;
+pub fn run(plan: &Plan, sink: &dyn Sink) -> Result<Sweep, Problems> {
+    let (points, warnings) = price_all(plan, sink)?;
     Ok(summarize(plan, points, warnings))
 }
 
@@ -60,9 +55,14 @@ fn price_all(plan: &Plan, sink: &dyn Sink) -> Result<(Vec<Point>, Vec<Vec<Proble
     let mut done: Vec<Option<Warned>> = vec![None; plan.space.len()];
     let chips: Vec<usize> = (0..groups.chips.len()).collect();
     for round in chips.chunks(ROUND) {
-        let systems: Vec<_> = round.par_iter().map(|&c| evaluate(plan, groups.chips[c])).collect();
+        let systems: Vec<_> = round
+            .par_iter()
+            .map(|&c| evaluate(plan, groups.chips[c]))
+            .collect();
         bind(plan, &groups, &systems, &mut bound)?;
-        let memos: Vec<Memo> = systems.iter().map(|_| Memo::new()).collect();
+        let shared = Memo::new();
+        // Prices belong to one chip; loop nests are shared by chips of one shape.
+        let memos: Vec<Memo> = systems.iter().map(|_| shared.sibling()).collect();
         let n = groups.scenarios.len();
         let items = 0..systems.len() * n;
         let priced: Vec<_> = items
@@ -105,7 +105,12 @@ impl Groups {
                 if axis.is_of_chip() == of_chip {
                     let stride = space.stride(a);
                     let steps = 0..axis.choices.len();
-                    let with = |offset: &usize| steps.clone().map(|s| offset + s * stride).collect::<Vec<_>>();
+                    let with = |offset: &usize| {
+                        steps
+                            .clone()
+                            .map(|s| offset + s * stride)
+                            .collect::<Vec<_>>()
+                    };
                     all = all.iter().flat_map(with).collect();
                 }
             }
@@ -211,7 +216,10 @@ fn price(
     if short.0 > 0.0 {
         reasons.push(Reason::Memory { short });
     }
-    let unknown = plan.objectives.iter().filter(|m| figures.mean(**m).is_none());
+    let unknown = plan
+        .objectives
+        .iter()
+        .filter(|m| figures.mean(**m).is_none());
     reasons.extend(unknown.map(|m| Reason::Unknown(*m)));
     reasons.extend(violations(&figures, &plan.constraints));
     let point = Point {

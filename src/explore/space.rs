@@ -149,7 +149,9 @@ impl Space {
     /// Points of the grid; `None` if they cannot be counted.
     pub fn checked_len(&self) -> Option<usize> {
         let sizes = self.axes.iter().map(|a| a.choices.len());
-        sizes.into_iter().try_fold(1_usize, |n, size| n.checked_mul(size))
+        sizes
+            .into_iter()
+            .try_fold(1_usize, |n, size| n.checked_mul(size))
     }
 
     /// Points of the grid.
@@ -164,13 +166,17 @@ impl Space {
 
     /// Distance between the indices of two points that differ by one step of an axis.
     pub fn stride(&self, axis: usize) -> usize {
-        self.axes[axis + 1..].iter().map(|a| a.choices.len()).product()
+        self.axes[axis + 1..]
+            .iter()
+            .map(|a| a.choices.len())
+            .product()
     }
 
     /// Which choice of each axis a point takes.
     pub fn choices(&self, point: usize) -> Vec<usize> {
         let axes = 0..self.axes.len();
-        axes.map(|a| point / self.stride(a) % self.axes[a].choices.len().max(1)).collect()
+        axes.map(|a| point / self.stride(a) % self.axes[a].choices.len().max(1))
+            .collect()
     }
 
     /// The choice that a point takes on an axis.
@@ -205,7 +211,10 @@ mod tests {
     fn the_last_axis_turns_fastest() {
         let axis = |values: &[f64]| Axis {
             settings: vec![Setting::Batch],
-            choices: values.iter().map(|v| Choice::of_quantity(Quantity::number(*v))).collect(),
+            choices: values
+                .iter()
+                .map(|v| Choice::of_quantity(Quantity::number(*v)))
+                .collect(),
         };
         let space = Space {
             axes: vec![axis(&[1.0, 2.0]), axis(&[3.0, 4.0, 5.0])],

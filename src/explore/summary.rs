@@ -54,12 +54,19 @@ impl Sweep {
 }
 
 pub(super) fn summarize(plan: &Plan, points: Vec<Point>, warnings: Vec<Vec<Problem>>) -> Sweep {
-    let feasible: Vec<usize> = (0..points.len()).filter(|&i| points[i].is_feasible()).collect();
-    let costs: Vec<Vec<f64>> = feasible.iter().map(|&i| points[i].costs(&plan.objectives)).collect();
+    let feasible: Vec<usize> = (0..points.len())
+        .filter(|&i| points[i].is_feasible())
+        .collect();
+    let costs: Vec<Vec<f64>> = feasible
+        .iter()
+        .map(|&i| points[i].costs(&plan.objectives))
+        .collect();
     let front = pareto::front(&costs);
     let knee = pareto::knee(&costs, &front).map(|i| feasible[i]);
     let front = front.into_iter().map(|i| feasible[i]).collect();
-    let idle: Vec<usize> = (0..plan.space.axes.len()).filter(|&a| is_idle(plan, &points, a)).collect();
+    let idle: Vec<usize> = (0..plan.space.axes.len())
+        .filter(|&a| is_idle(plan, &points, a))
+        .collect();
     let mut all: Vec<Problem> = idle.iter().map(|&a| idle_warning(plan, a)).collect();
     all.extend(joined(warnings, points.len()));
     Sweep {
@@ -70,7 +77,11 @@ pub(super) fn summarize(plan: &Plan, points: Vec<Point>, warnings: Vec<Vec<Probl
         effects: effects(plan, &points, &idle),
         idle,
         warnings: all,
-        verdict: if feasible.is_empty() { infeasible::explain(plan, &points) } else { None },
+        verdict: if feasible.is_empty() {
+            infeasible::explain(plan, &points)
+        } else {
+            None
+        },
         points,
     }
 }
@@ -91,7 +102,8 @@ fn counts(plan: &Plan, points: &[Point]) -> Vec<Count> {
 fn idle_warning(plan: &Plan, axis: usize) -> Problem {
     let path = plan.space.axes[axis].path();
     let message = format!("axis `{path}` changed no metric in any point");
-    Problem::new(Code::NoEffect, message).help("it is never the bottleneck here: leave the axis out, or widen it")
+    Problem::new(Code::NoEffect, message)
+        .help("it is never the bottleneck here: leave the axis out, or widen it")
 }
 
 /// Warnings of single points, equal ones joined, those of one code that differ only in figures too.
@@ -100,14 +112,22 @@ fn joined(warnings: Vec<Vec<Problem>>, n_points: usize) -> Vec<Problem> {
     for list in warnings {
         let mut seen: Vec<usize> = Vec::new();
         for problem in list {
-            let words = |p: &Problem| p.message.replace(|c: char| c.is_ascii_digit() || c == '.', "");
-            let is_same = |p: &Problem| {
-                p.code == problem.code && (p.message == problem.message || (p.code == Code::EnergyCoverage && words(p) == words(&problem)))
+            let words = |p: &Problem| {
+                p.message
+                    .replace(|c: char| c.is_ascii_digit() || c == '.', "")
             };
-            let at = kinds.iter().position(|(p, _)| is_same(p)).unwrap_or_else(|| {
-                kinds.push((problem, 0));
-                kinds.len() - 1
-            });
+            let is_same = |p: &Problem| {
+                p.code == problem.code
+                    && (p.message == problem.message
+                        || (p.code == Code::EnergyCoverage && words(p) == words(&problem)))
+            };
+            let at = kinds
+                .iter()
+                .position(|(p, _)| is_same(p))
+                .unwrap_or_else(|| {
+                    kinds.push((problem, 0));
+                    kinds.len() - 1
+                });
             if !seen.contains(&at) {
                 seen.push(at);
                 kinds[at].1 += 1;
@@ -115,6 +135,7 @@ fn joined(warnings: Vec<Vec<Problem>>, n_points: usize) -> Vec<Problem> {
         }
         kinds.truncate(MAX_WARNINGS);
     }
-    let note = |(problem, n): (Problem, usize)| problem.note(format!("in {n} of {n_points} points"));
+    let note =
+        |(problem, n): (Problem, usize)| problem.note(format!("in {n} of {n_points} points"));
     kinds.into_iter().map(note).collect()
 }

@@ -190,7 +190,9 @@ impl Metric {
             Self::Latency | Self::Ttft | Self::Tpot => Seconds(value).to_string(),
             Self::Throughput => format!("{} tokens/s", crate::units::significant(value, 4)),
             Self::SampleRate => format!("{} samples/s", crate::units::significant(value, 4)),
-            Self::Energy | Self::EnergyPerToken | Self::EnergyPerSample => Joules(value).to_string(),
+            Self::Energy | Self::EnergyPerToken | Self::EnergyPerSample => {
+                Joules(value).to_string()
+            }
             Self::Power | Self::PeakPower => Watts(value).to_string(),
             Self::Utilization => crate::units::percent(value),
             Self::Area => SquareMeters(value).to_string(),
