@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cost;
 pub mod diag;
 pub mod document;
+pub mod explore;
 pub mod expr;
 pub mod fit;
 pub mod footprint;

@@ -33,6 +33,13 @@ Examples:
   wattline fit path/to/config.json --on l4 --json
 ";
 
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  wattline sweep examples/edge-npu.toml
+  wattline sweep examples/edge-npu.toml --set clock='800 MHz' -o reports/slow --ascii
+  wattline sweep examples/edge-npu.toml --json
+";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   wattline show llama-3.1-8b
@@ -145,6 +152,8 @@ pub(super) enum Command {
     /// Latency, energy, power and utilization, in total and per operator (exit 1: does not fit, or a
     /// --require is not met)
     Run(RunArgs),
+    /// A design space to a Pareto front (exit 1: no design meets the constraints)
+    Sweep(SweepArgs),
     /// What is known of a model or a chip
     Show(ShowArgs),
     /// Prices a table of single operators, such as measured ones
@@ -250,6 +259,25 @@ pub(super) struct FitArgs {
     /// Write fit.json and manifest.json into a folder
     #[arg(short = 'o', long = "out", value_name = "DIR")]
     pub(super) path: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(before_help = SWEEP_EXAMPLES)]
+pub(super) struct SweepArgs {
+    /// Sweep file: workloads, axes, constraints, objectives
+    pub(super) file: PathBuf,
+    /// A knob or key of the chip, such as clock='800 MHz'; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) sets: Vec<(String, String)>,
+    /// Plot the front with letters
+    #[arg(long)]
+    pub(super) ascii: bool,
+    /// No progress bar
+    #[arg(long)]
+    pub(super) no_progress: bool,
+    /// Folder of the results [default: reports/<name>-<hash of the inputs>]
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

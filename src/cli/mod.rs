@@ -24,6 +24,9 @@ mod run;
 mod run_text;
 mod show;
 mod start;
+mod sweep;
+mod sweep_plot;
+mod sweep_text;
 mod tables;
 
 pub use start::{call, main};

@@ -2,7 +2,7 @@
 
 use crate::cost::{Cost, Traffic, Widths, price_nest};
 use crate::hardware::{System, Tiles};
-use crate::mapping::Chain;
+use crate::mapping::{Chain, Nest};
 use crate::units::Bytes;
 use crate::workload::{Dtype, Einsum};
 
@@ -49,34 +49,74 @@ pub struct NoMapping {
     pub usable: f64,
 }
 
+/// The loop nests that are scored for an Einsum, engine by engine.
+///
+/// They follow from the shape of the chip alone (tree, capacities, fan-outs, native tiles), so that chips
+/// which differ in rates, clocks or energies share them.
+#[derive(Debug)]
+pub struct Candidates {
+    engines: Vec<Engine>,
+}
+
+#[derive(Debug)]
+struct Engine {
+    array: usize,
+    /// `None` where library tiles are chosen instead.
+    nests: Option<Result<Vec<Nest>, NoMapping>>,
+}
+
 /// The best cost over all engines that multiply the format.
 ///
 /// # Errors
 /// [`NoMapping`] if no tile fits on any engine.
 pub fn best(system: &System, request: &Request<'_>) -> Result<Cost, NoMapping> {
+    best_of(system, request, &candidates(system, request))
+}
+
+/// The nests that [`best_of`] scores.
+pub fn candidates(system: &System, request: &Request<'_>) -> Candidates {
+    let able = system.arrays.iter().enumerate();
+    let able = able.filter(|(_, engine)| engine.peak(request.dtype).is_some());
+    let engines = able.map(|(array, _)| Engine {
+        array,
+        nests: match &system.tiles {
+            Tiles::Listed { .. } => None,
+            Tiles::Divisors | Tiles::Padded | Tiles::Ceil => Some(nests(system, array, request)),
+        },
+    });
+    Candidates {
+        engines: engines.collect(),
+    }
+}
+
+/// As [`best`], over candidates found before for a chip of the same shape.
+///
+/// # Errors
+/// As [`best`].
+pub fn best_of(
+    system: &System,
+    request: &Request<'_>,
+    candidates: &Candidates,
+) -> Result<Cost, NoMapping> {
     let mut best: Option<Cost> = None;
     let mut failed = None;
-    for (array, engine) in system.arrays.iter().enumerate() {
-        if engine.peak(request.dtype).is_none() {
-            continue;
-        }
-        let found = match &system.tiles {
-            Tiles::Listed { m, n, .. } => library::best(
+    for engine in &candidates.engines {
+        let found = match (&engine.nests, &system.tiles) {
+            (Some(Ok(nests)), _) => cheapest(system, engine.array, request, nests),
+            (Some(Err(error)), _) => {
+                failed = Some(error.clone());
+                None
+            }
+            (None, Tiles::Listed { m, n, .. }) => library::best(
                 request.einsum,
                 request.dtype,
                 system,
-                array,
+                engine.array,
                 (m, n),
                 &request.widths,
                 request.compulsory,
             ),
-            Tiles::Divisors | Tiles::Padded | Tiles::Ceil => match nest(system, array, request) {
-                Ok(cost) => Some(cost),
-                Err(error) => {
-                    failed = Some(error);
-                    None
-                }
-            },
+            (None, Tiles::Divisors | Tiles::Padded | Tiles::Ceil) => None,
         };
         if let Some(cost) = found
             && best
@@ -95,29 +135,39 @@ pub fn best(system: &System, request: &Request<'_>) -> Result<Cost, NoMapping> {
     })
 }
 
-fn nest(system: &System, array: usize, request: &Request<'_>) -> Result<Cost, NoMapping> {
+/// One nest per spatial choice that fits.
+fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nest>, NoMapping> {
     let chain = Chain::of(system, array);
     let bytes = [
         request.widths.lhs,
         request.widths.rhs,
         request.widths.partial,
     ];
-    let mut best: Option<(Cost, crate::mapping::Nest)> = None;
+    let mut found = Vec::new();
     let mut failed = None;
     for side in spatial::choices(request.einsum, system, &chain) {
-        let nest = match tiles::fill(request.einsum, system, &chain, &side, bytes) {
-            Ok(nest) => nest,
-            Err(error) => {
-                failed = Some(error);
-                continue;
-            }
-        };
+        match tiles::fill(request.einsum, system, &chain, &side, bytes) {
+            Ok(nest) => found.push(nest),
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(error) if found.is_empty() => Err(error),
+        Some(_) | None => Ok(found),
+    }
+}
+
+/// The best of these nests, described; `None` without nests.
+fn cheapest(system: &System, array: usize, request: &Request<'_>, nests: &[Nest]) -> Option<Cost> {
+    let chain = Chain::of(system, array);
+    let mut best: Option<(Cost, &Nest)> = None;
+    for nest in nests {
         let cost = price_nest(
             request.einsum,
             request.dtype,
             system,
             &chain,
-            &nest,
+            nest,
             &request.widths,
         );
         let better = best
@@ -127,13 +177,10 @@ fn nest(system: &System, array: usize, request: &Request<'_>) -> Result<Cost, No
             best = Some((cost, nest));
         }
     }
-    match best {
-        Some((mut cost, nest)) => {
-            cost.mapping = Some(nest.describe(request.einsum, system, &chain));
-            Ok(cost)
-        }
-        None => Err(failed.expect("there is always one spatial choice")),
-    }
+    best.map(|(mut cost, nest)| {
+        cost.mapping = Some(nest.describe(request.einsum, system, &chain));
+        cost
+    })
 }
 
 fn is_better(a: &Cost, b: &Cost, objective: Objective) -> bool {

@@ -19,6 +19,8 @@ mod manifest;
 mod problem;
 mod run;
 mod show;
+mod sweep;
+mod sweep_rows;
 mod table;
 mod totals;
 mod write;
@@ -32,6 +34,8 @@ pub use run::{HardwarePart, MemoryPart, OperatorPart, RoofsPart, RunDocument, Wo
 pub use show::{
     ChipDocument, ComponentPart, ModelDocument, ModelOperatorPart, ModelTotals, class_name,
 };
+pub use sweep::{AxisPart, SweepDocument, SweepJob, SweepManifest};
+pub use sweep_rows::{PointRow, metric_key, points_csv, points_jsonl};
 pub use table::operators_csv;
 pub use totals::{CoveragePart, PhasePart, TotalsPart};
 pub use write::{create_folder, write_file};

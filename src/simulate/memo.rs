@@ -3,23 +3,36 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use rustc_hash::FxHashMap;
 
 use crate::cost::Cost;
 use crate::hardware::System;
+use crate::mapper::Candidates;
 
 /// Prices found so far, shared by all points of a sweep. Results do not depend on it.
 #[derive(Default)]
 pub struct Memo {
     prices: RwLock<FxHashMap<u128, Arc<Cost>>>,
+    nests: Arc<RwLock<FxHashMap<u128, Shared>>>,
 }
+
+/// Loop nests that one thread finds while others that want the same ones wait.
+type Shared = Arc<OnceLock<Candidates>>;
 
 impl Memo {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A store without prices that shares what chips of one shape have in common with this one.
+    pub fn sibling(&self) -> Self {
+        Self {
+            prices: RwLock::default(),
+            nests: Arc::clone(&self.nests),
+        }
     }
 
     /// Number of prices.
@@ -49,6 +62,44 @@ impl Memo {
         }
         Ok(made)
     }
+}
+
+impl Memo {
+    /// Hands the loop nests of a key to `look`; they are the stored ones, or what `make` gives.
+    pub(super) fn with_nests<T>(
+        &self,
+        key: u128,
+        make: impl FnOnce() -> Candidates,
+        look: impl FnOnce(&Candidates) -> T,
+    ) -> T {
+        let known = self.nests.read().ok();
+        let known = known.and_then(|nests| nests.get(&key).map(Arc::clone));
+        let shared = known.unwrap_or_else(|| match self.nests.write() {
+            Ok(mut nests) => Arc::clone(nests.entry(key).or_default()),
+            Err(_) => Shared::default(),
+        });
+        look(shared.get_or_init(make))
+    }
+}
+
+/// Shape of a chip: all that loop nests depend on.
+pub(super) fn shape(system: &System) -> u128 {
+    let memories = system.memories.iter();
+    let memories = memories.map(|m| (&m.name, &m.parents, m.capacity, m.holds, m.buffering));
+    let arrays = system.arrays.iter().map(|a| {
+        let formats: Vec<_> = a.rate.iter().map(|(dtype, _)| dtype).collect();
+        (&a.parents, formats, a.tile, a.stationary, a.swap)
+    });
+    let parts = (
+        memories.collect::<Vec<_>>(),
+        &system.fanouts,
+        arrays.collect::<Vec<_>>(),
+        &system.tiles,
+    );
+    let mut sink = Digest::default();
+    // The sink never fails.
+    let _ = write!(sink, "{parts:?}");
+    sink.finish()
 }
 
 /// Content of a chip as far as prices depend on it.

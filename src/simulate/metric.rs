@@ -18,10 +18,14 @@ pub enum Metric {
     Tpot,
     /// Output tokens per second.
     Throughput,
+    /// Samples or sequences per second.
+    SampleRate,
     /// Of the whole scenario.
     Energy,
     /// Per output token.
     EnergyPerToken,
+    /// Per sample or sequence of the batch.
+    EnergyPerSample,
     /// Average power.
     Power,
     /// Peak power.
@@ -36,13 +40,15 @@ pub enum Metric {
 
 impl Metric {
     /// All figures.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Latency,
         Self::Ttft,
         Self::Tpot,
         Self::Throughput,
+        Self::SampleRate,
         Self::Energy,
         Self::EnergyPerToken,
+        Self::EnergyPerSample,
         Self::Power,
         Self::PeakPower,
         Self::Utilization,
@@ -57,8 +63,10 @@ impl Metric {
             Self::Ttft => "ttft",
             Self::Tpot => "tpot",
             Self::Throughput => "throughput",
+            Self::SampleRate => "sample_rate",
             Self::Energy => "energy",
             Self::EnergyPerToken => "energy_per_token",
+            Self::EnergyPerSample => "energy_per_sample",
             Self::Power => "power",
             Self::PeakPower => "peak_power",
             Self::Utilization => "utilization",
@@ -76,8 +84,10 @@ impl Metric {
             Self::Throughput => {
                 "output tokens of all sequences per second, prefill included (generate)"
             }
+            Self::SampleRate => "samples or sequences of the batch per second",
             Self::Energy => "dynamic and static energy of the whole scenario",
             Self::EnergyPerToken => "energy of the whole scenario per output token (generate)",
+            Self::EnergyPerSample => "energy of the whole scenario over its batch",
             Self::Power => "energy over latency",
             Self::PeakPower => "power of the hungriest operator, after capping",
             Self::Utilization => "useful MACs over what the peak rate would do in the latency",
@@ -86,12 +96,46 @@ impl Metric {
         }
     }
 
+    /// Whether more of it is better.
+    pub fn is_maximized(self) -> bool {
+        match self {
+            Self::Throughput | Self::SampleRate | Self::Utilization => true,
+            Self::Latency
+            | Self::Ttft
+            | Self::Tpot
+            | Self::Energy
+            | Self::EnergyPerToken
+            | Self::EnergyPerSample
+            | Self::Power
+            | Self::PeakPower
+            | Self::Area
+            | Self::Memory => false,
+        }
+    }
+
+    /// Whether only a generation has it.
+    pub fn is_of_generation(self) -> bool {
+        match self {
+            Self::Ttft | Self::Tpot | Self::Throughput | Self::EnergyPerToken => true,
+            Self::Latency
+            | Self::SampleRate
+            | Self::Energy
+            | Self::EnergyPerSample
+            | Self::Power
+            | Self::PeakPower
+            | Self::Utilization
+            | Self::Area
+            | Self::Memory => false,
+        }
+    }
+
     /// Unit of its value.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Latency | Self::Ttft | Self::Tpot => "s",
             Self::Throughput => "tokens/s",
-            Self::Energy | Self::EnergyPerToken => "J",
+            Self::SampleRate => "samples/s",
+            Self::Energy | Self::EnergyPerToken | Self::EnergyPerSample => "J",
             Self::Power | Self::PeakPower => "W",
             Self::Utilization => "1",
             Self::Area => "m2",
@@ -103,8 +147,8 @@ impl Metric {
     pub fn dimension(self) -> Dimension {
         match self {
             Self::Latency | Self::Ttft | Self::Tpot => Dimension::TIME,
-            Self::Throughput | Self::Utilization => Dimension::NONE,
-            Self::Energy | Self::EnergyPerToken => Dimension::ENERGY,
+            Self::Throughput | Self::SampleRate | Self::Utilization => Dimension::NONE,
+            Self::Energy | Self::EnergyPerToken | Self::EnergyPerSample => Dimension::ENERGY,
             Self::Power | Self::PeakPower => Dimension::POWER,
             Self::Area => Dimension::AREA,
             Self::Memory => Dimension::BYTES,
@@ -120,10 +164,18 @@ impl Metric {
             Self::Ttft => generation.map(|g| g.ttft.0),
             Self::Tpot => generation.and_then(|g| g.tpot).map(|t| t.0),
             Self::Throughput => generation.map(|g| g.tokens_per_s),
+            Self::SampleRate => {
+                let latency = totals.latency.0;
+                (latency > 0.0).then(|| estimate.scenario.batch_size() as f64 / latency)
+            }
             Self::Energy => totals.energy.map(|e| e.0),
             Self::EnergyPerToken => generation
                 .and_then(|g| g.energy_per_output_token)
                 .map(|e| e.0),
+            Self::EnergyPerSample => {
+                let samples = estimate.scenario.batch_size() as f64;
+                totals.energy.map(|e| e.0 / samples)
+            }
             Self::Power => totals.average_power.map(|p| p.0),
             Self::PeakPower => totals.peak_power.map(|p| p.0),
             Self::Utilization => totals.mac_utilization,
@@ -137,7 +189,10 @@ impl Metric {
         match self {
             Self::Latency | Self::Ttft | Self::Tpot => Seconds(value).to_string(),
             Self::Throughput => format!("{} tokens/s", crate::units::significant(value, 4)),
-            Self::Energy | Self::EnergyPerToken => Joules(value).to_string(),
+            Self::SampleRate => format!("{} samples/s", crate::units::significant(value, 4)),
+            Self::Energy | Self::EnergyPerToken | Self::EnergyPerSample => {
+                Joules(value).to_string()
+            }
             Self::Power | Self::PeakPower => Watts(value).to_string(),
             Self::Utilization => crate::units::percent(value),
             Self::Area => SquareMeters(value).to_string(),

@@ -10,6 +10,7 @@ mod phase;
 mod price;
 mod run;
 mod stage;
+mod task;
 
 pub use crate::footprint::Area;
 pub use estimate::{
@@ -23,3 +24,4 @@ pub use metric::{Constraint, ConstraintError, Metric, Relation};
 pub use price::{Prepared, Priced, price, price_on, resource};
 pub use run::{roofs, run};
 pub use stage::{Step, binding, longest_context, phase_of, steps};
+pub use task::{Task, runnable};

@@ -3,35 +3,40 @@
 use crate::cost::{Bound, Cost, EnergyBook};
 use crate::hardware::System;
 use crate::power::{Entry, Settled, dynamic, settle};
-use crate::schedule::{Fusion, peak};
 use crate::units::{Bytes, Joules, Macs, Seconds, Watts};
-use crate::workload::{OpGraph, Phase};
+use crate::workload::Phase;
 
 use super::bound::{graph_bound, operator_bound};
 use super::estimate::{Coverage, Fidelity, OperatorEstimate, PhaseEstimate, Totals};
 use super::price::{Priced, resource};
+use super::task::BoundStep;
 
-/// One priced graph and how often it runs.
-pub(super) struct PricedStep {
-    pub(super) graph: OpGraph,
-    pub(super) fusion: Fusion,
+/// One priced graph.
+pub(super) struct PricedStep<'a> {
+    pub(super) step: &'a BoundStep,
     pub(super) prices: Vec<Priced>,
-    pub(super) weight: u64,
-    pub(super) compulsory: Bytes,
+}
+
+impl std::ops::Deref for PricedStep<'_> {
+    type Target = BoundStep;
+
+    fn deref(&self) -> &BoundStep {
+        self.step
+    }
 }
 
 /// Sums the steps of a phase. All steps have the same operators at different sizes.
 pub(super) fn summarize(
     phase: Phase,
     system: &System,
-    steps: &[PricedStep],
+    steps: &[PricedStep<'_>],
     fidelity: Fidelity,
 ) -> PhaseEstimate {
     let entries: Vec<Entry<'_>> = steps.iter().flat_map(|s| entries(system, s)).collect();
     let settled = settle(system, &entries);
     let operators = operators(phase_weight(steps), system, steps, &settled);
     let totals = totals(system, steps, &entries, &settled, &operators, fidelity);
-    let peaks = steps.iter().map(|s| peak(&s.graph, &s.fusion).bytes);
+    let peaks = steps.iter().map(|s| s.peak);
     PhaseEstimate {
         phase,
         steps: phase_weight(steps),
@@ -41,11 +46,11 @@ pub(super) fn summarize(
     }
 }
 
-fn phase_weight(steps: &[PricedStep]) -> u64 {
+fn phase_weight(steps: &[PricedStep<'_>]) -> u64 {
     steps.iter().map(|s| s.weight).sum()
 }
 
-fn entries<'a>(system: &System, step: &'a PricedStep) -> Vec<Entry<'a>> {
+fn entries<'a>(system: &System, step: &'a PricedStep<'_>) -> Vec<Entry<'a>> {
     let of = |priced: &'a Priced| Entry {
         cost: &priced.cost,
         count: (step.graph.operator(priced.op).count * step.weight) as f64,
@@ -66,7 +71,7 @@ pub(super) fn overhead(system: &System, priced: &Priced) -> Seconds {
 fn operators(
     n_steps: u64,
     system: &System,
-    steps: &[PricedStep],
+    steps: &[PricedStep<'_>],
     settled: &Settled,
 ) -> Vec<OperatorEstimate> {
     let Some(first) = steps.first() else {
@@ -146,7 +151,7 @@ impl Mean {
     fn add(
         &mut self,
         system: &System,
-        step: &PricedStep,
+        step: &PricedStep<'_>,
         priced: &Priced,
         settled: &Settled,
         share: f64,
@@ -191,7 +196,7 @@ fn utilization(useful_macs: f64, peak_time: Seconds, latency: Seconds) -> Option
 
 fn totals(
     system: &System,
-    steps: &[PricedStep],
+    steps: &[PricedStep<'_>],
     entries: &[Entry<'_>],
     settled: &Settled,
     operators: &[OperatorEstimate],
@@ -201,7 +206,7 @@ fn totals(
     for entry in entries {
         book.add(&entry.cost.energy, entry.count);
     }
-    let weighted = |of: &dyn Fn(&PricedStep) -> f64| -> f64 {
+    let weighted = |of: &dyn Fn(&PricedStep<'_>) -> f64| -> f64 {
         steps.iter().map(|s| of(s) * s.weight as f64).sum()
     };
     let roofline = Seconds(weighted(&|s| graph_bound(&s.graph, system, s.compulsory).0));
@@ -241,7 +246,7 @@ fn totals(
 }
 
 /// The longest of all resources' summed busy times: everything overlaps perfectly.
-fn mapped(system: &System, step: &PricedStep) -> Seconds {
+fn mapped(system: &System, step: &PricedStep<'_>) -> Seconds {
     let mut matrix = Seconds::ZERO;
     let mut vector = Seconds::ZERO;
     let mut ports = vec![Seconds::ZERO; system.memories.len()];
@@ -280,7 +285,7 @@ fn peak_power(system: &System, operators: &[OperatorEstimate]) -> Option<Watts> 
     peak.map(|p| cap.map_or(p, |cap| p.min(cap)))
 }
 
-fn coverage(steps: &[PricedStep], book: &EnergyBook) -> Coverage {
+fn coverage(steps: &[PricedStep<'_>], book: &EnergyBook) -> Coverage {
     let (mut known, mut all) = (0.0, 0.0);
     let (mut known_bytes, mut all_bytes) = (0.0, 0.0);
     for step in steps {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cost::{Bound, Cost, Served, Traffic, Widths, attention, vector};
 use crate::hardware::System;
-use crate::mapper::{NoMapping, Objective, Request, best};
+use crate::mapper::{NoMapping, Objective, Request, best_of, candidates};
 use crate::schedule::Fusion;
 use crate::units::Bytes;
 use crate::workload::{
@@ -13,7 +13,7 @@ use crate::workload::{
 };
 
 use super::Memo;
-use super::memo::{fingerprint, key};
+use super::memo::{fingerprint, key, shape};
 
 /// An operator and its price.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub struct Prepared<'a> {
     /// The chip.
     pub system: &'a System,
     fingerprint: u128,
+    shape: u128,
 }
 
 impl<'a> Prepared<'a> {
@@ -42,6 +43,7 @@ impl<'a> Prepared<'a> {
         Self {
             system,
             fingerprint: fingerprint(system),
+            shape: shape(system),
         }
     }
 }
@@ -73,7 +75,7 @@ pub fn price_on(
     let mut all = Vec::with_capacity(graph.len());
     for (id, op) in graph.nodes() {
         let question = Question::of(graph, fusion, system, id, op);
-        let answer = memo.get(key(under, &question), || question.answer(system));
+        let answer = memo.get(key(under, &question), || question.answer(chip, memo));
         let cost = answer.map_err(|error| (op.name.clone(), error))?;
         all.push(Priced {
             op: id,
@@ -247,7 +249,8 @@ impl Question {
         }
     }
 
-    fn answer(&self, system: &System) -> Result<Cost, NoMapping> {
+    fn answer(&self, chip: &Prepared<'_>, memo: &Memo) -> Result<Cost, NoMapping> {
+        let system = chip.system;
         match self {
             Self::Free => Ok(Cost::free(system)),
             Self::Product {
@@ -255,16 +258,21 @@ impl Question {
                 executed,
                 widths,
                 compulsory,
-            } => best(
-                system,
-                &Request {
+            } => {
+                let request = Request {
                     einsum,
                     dtype: *executed,
                     widths: *widths,
                     compulsory: *compulsory,
                     objective: Objective::Latency,
-                },
-            ),
+                };
+                let bits = [widths.lhs, widths.rhs, widths.partial].map(f64::to_bits);
+                memo.with_nests(
+                    key(chip.shape, &(einsum, executed, bits)),
+                    || candidates(system, &request),
+                    |nests| best_of(system, &request, nests),
+                )
+            }
             Self::Attention {
                 attention: a,
                 executed,

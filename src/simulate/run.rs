@@ -3,17 +3,17 @@
 use crate::diag::{Code, Problem, Problems};
 use crate::footprint::area;
 use crate::hardware::{Direction, System};
-use crate::schedule::{fuse, peak};
 use crate::units::{Joules, Seconds, Watts};
-use crate::workload::{Dtype, OpGraph, Phase, Precision, Scenario, Workload};
+use crate::workload::{Dtype, Phase, Scenario, Workload};
 
 use super::Memo;
-use super::bound::compulsory;
-use super::estimate::{Coverage, Estimate, Fidelity, Generation, PhaseEstimate, Roofs, Totals};
-use super::memory::{empty, include};
+use super::estimate::{
+    Coverage, Estimate, Fidelity, Generation, MemoryUse, PhaseEstimate, Roofs, Totals,
+};
+use super::memory::empty;
 use super::phase::{PricedStep, summarize};
-use super::price::price;
-use super::stage::{binding, longest_context, phase_of, steps};
+use super::price::{Prepared, price_on};
+use super::task::{BoundStep, Task, fallback, runnable};
 
 /// Prices a model on a chip.
 ///
@@ -26,109 +26,84 @@ pub fn run(
     fidelity: Fidelity,
     memo: &Memo,
 ) -> Result<Estimate, Problems> {
-    let phase = phase_of(workload, scenario)?;
-    let mut warnings = Problems::new();
-    let scenario = runnable(workload, system, scenario, &mut warnings);
-    let mut memory = empty(system);
-    let mut parts: Vec<(Phase, Vec<PricedStep>)> = Vec::new();
-    for step in steps(phase, &scenario) {
-        let (graph, more) = workload.graph(&binding(&scenario, step.stage))?;
-        more.into_iter().for_each(|problem| warnings.push(problem));
-        let fusion = fuse(&graph);
-        let prices = price(&graph, &fusion, system, memo).map_err(|(op, error)| {
-            Problem::new(
-                Code::NoFit,
-                format!("`{op}` cannot run on `{}`: {error}", system.name),
-            )
-            .help("give the chip a larger memory there, or a smaller array")
-        })?;
-        include(&mut memory, &graph, peak(&graph, &fusion).bytes);
-        warn_fallbacks(&graph_dtypes(&graph), system, &mut warnings);
-        let priced = PricedStep {
-            compulsory: compulsory(&graph),
-            graph,
-            fusion,
-            prices,
-            weight: step.weight,
-        };
-        match parts.last_mut().filter(|(p, _)| *p == step.phase) {
-            Some((_, list)) => list.push(priced),
-            None => parts.push((step.phase, vec![priced])),
+    let (scenario, warning) = runnable(workload, system, scenario);
+    let mut task = Task::new(workload, &scenario)?;
+    if let Some(problem) = warning {
+        task.warnings.0.insert(0, problem);
+    }
+    Ok(task.run(&Prepared::new(system), fidelity, memo)?)
+}
+
+impl Task {
+    /// Prices the scenario on a chip, as [`run`] does.
+    ///
+    /// # Errors
+    /// E0401 if a product fits nowhere on the chip.
+    pub fn run(
+        &self,
+        chip: &Prepared<'_>,
+        fidelity: Fidelity,
+        memo: &Memo,
+    ) -> Result<Estimate, Problem> {
+        let system = chip.system;
+        let mut warnings = self.warnings.clone();
+        warn_fallbacks(&self.dtypes, system, &mut warnings);
+        let mut phases = Vec::with_capacity(self.parts.len());
+        for (phase, steps) in &self.parts {
+            let priced = steps.iter().map(|s| priced(s, chip, memo));
+            let priced = priced.collect::<Result<Vec<_>, _>>()?;
+            phases.push(summarize(*phase, system, &priced, fidelity));
+        }
+        let first = self.parts.first().and_then(|(_, list)| list.first());
+        let (parameters, weight_dtype) = first.map_or((0.0, None), |s| {
+            (s.graph.parameters(), s.graph.weight_dtype())
+        });
+        let totals = sum(&phases);
+        warn_coverage(&totals, &mut warnings);
+        let generates = self.phase == Phase::Generate;
+        Ok(Estimate {
+            model: self.model.clone(),
+            chip: system.name.clone(),
+            generation: generates.then(|| generation(&self.scenario, &phases, &totals)),
+            scenario: self.scenario.clone(),
+            phase: self.phase,
+            weight_dtype,
+            parameters,
+            totals,
+            phases,
+            memory: self.memory_on(system),
+            roofs: roofs(system),
+            area: area(system),
+            warnings: warnings.0,
+        })
+    }
+
+    /// What must be in a chip's main memory at once.
+    pub fn memory_on(&self, system: &System) -> MemoryUse {
+        let chip = empty(system);
+        MemoryUse {
+            memory: chip.memory,
+            capacity: chip.capacity,
+            reserve: chip.reserve,
+            ..self.memory.clone()
         }
     }
-    if let Some(last) = longest_context(phase, &scenario) {
-        let (graph, _) = workload.graph(&binding(&scenario, last))?;
-        include(&mut memory, &graph, peak(&graph, &fuse(&graph)).bytes);
-    }
-    let first = parts.first().and_then(|(_, list)| list.first());
-    let (parameters, weight_dtype) = first.map_or((0.0, None), |s| {
-        (s.graph.parameters(), s.graph.weight_dtype())
-    });
-    let phases: Vec<PhaseEstimate> = parts
-        .iter()
-        .map(|(phase, list)| summarize(*phase, system, list, fidelity))
-        .collect();
-    let totals = sum(&phases);
-    warn_coverage(&totals, &mut warnings);
-    Ok(Estimate {
-        model: workload.name.clone(),
-        chip: system.name.clone(),
-        generation: (phase == Phase::Generate).then(|| generation(&scenario, &phases, &totals)),
-        scenario,
-        phase,
-        weight_dtype,
-        parameters,
-        totals,
-        phases,
-        memory,
-        roofs: roofs(system),
-        area: area(system),
-        warnings: warnings.0,
-    })
 }
 
-/// The scenario with the model's own types replaced where the chip has nothing as wide.
-fn runnable(
-    workload: &Workload,
-    system: &System,
-    scenario: &Scenario,
-    warnings: &mut Problems,
-) -> Scenario {
-    let mut scenario = scenario.clone();
-    let own = workload.card().dtype;
-    let runs = system.executed_as(own);
-    if scenario.precision == Precision::default() && runs.bits() < own.bits() {
-        scenario.precision = Precision {
-            weights: Some(runs),
-            operands: Some(runs),
-            activations: Some(runs),
-            kv: Some(runs),
-        };
-        warnings.push(fallback(own, runs, system));
-    }
-    scenario
-}
-
-fn fallback(asked: Dtype, runs: Dtype, system: &System) -> Problem {
-    Problem::new(
-        Code::DtypeFallback,
-        format!(
-            "`{}` has no rate for {asked}: products run as {runs}",
-            system.name
-        ),
-    )
-    .help("choose another type with --dtype")
-}
-
-/// Formats of all products, each once, in graph order.
-fn graph_dtypes(graph: &OpGraph) -> Vec<Dtype> {
-    let mut all = Vec::new();
-    for dtype in graph.operators().filter_map(|op| op.kind.product_dtype()) {
-        if !all.contains(&dtype) {
-            all.push(dtype);
-        }
-    }
-    all
+fn priced<'a>(
+    step: &'a BoundStep,
+    chip: &Prepared<'_>,
+    memo: &Memo,
+) -> Result<PricedStep<'a>, Problem> {
+    let system = chip.system;
+    let prices = price_on(chip, &step.graph, &step.fusion, memo).map_err(|(op, error)| {
+        Problem::new(
+            Code::NoFit,
+            format!("`{op}` cannot run on `{}`: {error}", system.name),
+        )
+        .help("give the chip a larger memory there, or a smaller array")
+    })?;
+    Ok(PricedStep { step, prices })
 }
 
 fn warn_fallbacks(dtypes: &[Dtype], system: &System, warnings: &mut Problems) {

@@ -1,0 +1,297 @@
+//! From a sweep file to a plan: looks up the chip and the models, and tries every path once.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use crate::catalog::{self, Base, Content, Entry};
+use crate::diag::{Code, Problem, Problems, did_you_mean};
+use crate::document::{Node, Table};
+use crate::hardware::Profile;
+use crate::import;
+use crate::simulate::phase_of;
+use crate::units::{Quantity, count};
+use crate::workload::{Phase, Workload};
+
+use super::axis::ReadAxis;
+use super::plan::{Input, Job, Plan, digest};
+use super::read::{self, Read};
+use super::space::{Setting, Space, Value};
+
+/// Most points of a grid that is priced whole.
+const MAX_POINTS: usize = 1_000_000;
+
+impl Plan {
+    /// Reads a sweep file, its chip and its models; `sets` are values of the chip set from outside,
+    /// such as `("glb", "1 MiB")`. Warnings are returned beside the plan.
+    ///
+    /// # Errors
+    /// Every problem of the file, then every problem of what it names.
+    pub fn load(entry: &Entry, sets: &[(String, String)]) -> Result<(Self, Problems), Problems> {
+        let source = entry.source()?;
+        let table = read::parse(&source)?;
+        let (read, mut problems) = read::read(&table)?;
+        let inputs = RefCell::new(vec![input(entry)]);
+        for (key, value) in sets {
+            let text = format!("{key}={value}");
+            inputs.borrow_mut().push(Input {
+                name: format!("--set {text}"),
+                digest: digest(text.as_bytes()),
+            });
+        }
+        let chip = chip(entry, &read, sets, &inputs).map_err(|p| place(p, &read.on_place));
+        let chip = keep(chip, &mut problems);
+        if let Some(chip) = &chip {
+            try_paths(chip, &read.axes, &mut problems);
+        }
+        let mut jobs = Vec::new();
+        let total: f64 = read.workloads.iter().map(|w| w.weight).sum();
+        for workload in &read.workloads {
+            let model =
+                model(entry, &workload.model, &inputs).map_err(|p| place(p, &workload.place));
+            if let Some(model) = keep(model, &mut problems) {
+                jobs.push(Job {
+                    workload: model,
+                    weight: workload.weight / total,
+                    scenario: workload.scenario.clone(),
+                });
+            }
+        }
+        check_weights(total, &read, &mut problems);
+        if jobs.len() == read.workloads.len() {
+            check_dims(&read.axes, &jobs, &mut problems);
+            check_generation(&read, &jobs, &mut problems);
+        }
+        let name = read.name.clone().unwrap_or_else(|| entry.name.clone());
+        let space = Space {
+            axes: read.axes.into_iter().map(|a| a.axis).collect(),
+        };
+        check_size(&space, &mut problems);
+        let (chip, problems) = problems.or(chip)?;
+        let plan = Self {
+            name,
+            chip: chip.ok_or_else(|| problems.clone())?,
+            objectives: read.objectives,
+            constraints: read.constraints,
+            jobs,
+            space,
+            inputs: inputs.into_inner(),
+        };
+        Ok((plan, problems))
+    }
+}
+
+/// The value, or its problems in the list.
+fn keep<T>(found: Result<T, Problems>, problems: &mut Problems) -> Option<T> {
+    match found {
+        Ok(value) => Some(value),
+        Err(more) => {
+            problems.extend(more);
+            None
+        }
+    }
+}
+
+/// Problems without a place point at the name that led to them.
+fn place(mut problems: Problems, at: &Node) -> Problems {
+    for problem in problems.0.iter_mut().filter(|p| p.place.is_none()) {
+        problem.place = Some(at.source.place(&at.span));
+    }
+    problems
+}
+
+fn input(entry: &Entry) -> Input {
+    let digest = match &entry.content {
+        Content::Text(text) => digest(text.as_bytes()),
+        Content::Bytes(bytes) => digest(bytes),
+    };
+    Input {
+        name: entry.origin.clone(),
+        digest,
+    }
+}
+
+/// A name as it is; a path starts from the folder of the sweep file.
+fn relative(entry: &Entry, arg: &str) -> String {
+    let is_path = arg.contains(['/', '\\'])
+        || [".onnx", ".json", ".toml"]
+            .iter()
+            .any(|e| arg.to_lowercase().ends_with(e));
+    match &entry.base {
+        Base::Folder(folder) if is_path => {
+            folder.join(Path::new(arg)).to_string_lossy().into_owned()
+        }
+        Base::Folder(_) | Base::Catalog => arg.to_owned(),
+    }
+}
+
+fn chip(
+    entry: &Entry,
+    read: &Read,
+    sets: &[(String, String)],
+    inputs: &RefCell<Vec<Input>>,
+) -> Result<Profile, Problems> {
+    let found = catalog::chip(&relative(entry, &read.on))?;
+    inputs.borrow_mut().push(input(&found));
+    let source = found.source()?;
+    let lookup = |wanted: &str| {
+        let base = catalog::chip(wanted)?;
+        inputs.borrow_mut().push(input(&base));
+        let source = base.source()?;
+        Ok((source.name.to_string(), source.text.to_string()))
+    };
+    let mut profile = Profile::parse(&source.name, &source.text, lookup)?;
+    let mut problems = Problems::new();
+    for (key, value) in sets {
+        if let Err(wrong) = profile.set(key, value) {
+            problems.extend(wrong);
+        }
+    }
+    let evaluated = if problems.has_errors() {
+        None
+    } else {
+        keep(profile.evaluate(), &mut problems)
+    };
+    match evaluated {
+        Some(_) => Ok(profile),
+        None => Err(problems),
+    }
+}
+
+fn model(entry: &Entry, name: &str, inputs: &RefCell<Vec<Input>>) -> Result<Workload, Problems> {
+    let found = catalog::model(&relative(entry, name))?;
+    inputs.borrow_mut().push(input(&found));
+    if let Content::Text(_) = &found.content
+        && let Ok(table) = Table::parse(&found.source()?)
+        && let Some(path) = table.get("onnx").and_then(Node::as_text)
+        && let Ok(graph) = catalog::beside(&found, path)
+    {
+        inputs.borrow_mut().push(input(&graph));
+    }
+    import::model(&found)
+}
+
+/// Every value alone: a path that the chip does not have, or a value outside of a knob's range, is an
+/// error of the file. Values that only collide with each other make single points infeasible.
+fn try_paths(chip: &Profile, axes: &[ReadAxis], problems: &mut Problems) {
+    for axis in axes.iter().filter(|a| a.axis.is_of_chip()) {
+        for (i, choice) in axis.axis.choices.iter().enumerate() {
+            let Value::Quantity(quantity) = choice.value else {
+                continue;
+            };
+            let Err(found) = chip.evaluate_with(&assignments(&axis.axis.settings, quantity)) else {
+                continue;
+            };
+            for problem in found.0 {
+                let (is_path, is_value) = match problem.code {
+                    Code::Reference => (true, false),
+                    Code::OutOfRange | Code::NoUnit | Code::WrongType => (false, true),
+                    _ => (false, false),
+                };
+                if is_path && i == 0 {
+                    problems.push(at_path(problem, axis));
+                } else if is_value {
+                    problems.push(at_value(problem, &axis.choices[i]));
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn assignments(settings: &[Setting], quantity: Quantity) -> Vec<(&str, Quantity)> {
+    let paths = settings.iter().filter_map(|s| match s {
+        Setting::Chip(path) => Some((path.as_str(), quantity)),
+        Setting::Batch | Setting::Prompt | Setting::Output | Setting::Dtype | Setting::Dim(_) => {
+            None
+        }
+    });
+    paths.collect()
+}
+
+/// The problem of a path, shown where the file names the path.
+fn at_path(problem: Problem, axis: &ReadAxis) -> Problem {
+    let named = |s: &&Setting| problem.message.contains(&format!("`{}`", s.short()));
+    let at = axis
+        .axis
+        .settings
+        .iter()
+        .position(|s| named(&s))
+        .unwrap_or(0);
+    at_value(problem, &axis.settings[at])
+}
+
+fn at_value(mut problem: Problem, node: &Node) -> Problem {
+    problem.place = Some(node.source.place(&node.span));
+    problem
+}
+
+fn check_weights(total: f64, read: &Read, problems: &mut Problems) {
+    if !total.is_finite()
+        && let Some(first) = read.workloads.first()
+    {
+        let message = "the weights of the workloads are too large to be added up";
+        problems.push(first.place.problem(Code::OutOfRange, message));
+    }
+}
+
+/// A symbolic dimension that no model has would change nothing.
+fn check_dims(axes: &[ReadAxis], jobs: &[Job], problems: &mut Problems) {
+    let symbols = || {
+        jobs.iter()
+            .flat_map(|j| &j.workload.card().symbols)
+            .map(|s| s.name.as_str())
+    };
+    for axis in axes {
+        for (setting, node) in axis.axis.settings.iter().zip(&axis.settings) {
+            let Setting::Dim(name) = setting else {
+                continue;
+            };
+            if symbols().any(|s| s == name) {
+                continue;
+            }
+            let message = format!("no workload has a symbolic dimension `{name}`");
+            let problem = node.problem(Code::Reference, message);
+            let keys = ["batch", "prompt", "output", "dtype"];
+            problems.push(match did_you_mean(name, symbols().chain(keys)) {
+                Some(label) => problem.label(label),
+                None => problem
+                    .help("settings are batch, prompt, output, dtype, and symbolic dimensions"),
+            });
+        }
+    }
+}
+
+/// Figures of a generation need a workload that generates.
+fn check_generation(read: &Read, jobs: &[Job], problems: &mut Problems) {
+    let phase = |job: &Job| phase_of(&job.workload, &job.scenario).ok();
+    if jobs.iter().any(|job| phase(job) == Some(Phase::Generate)) {
+        return;
+    }
+    let constrained = read.constraints.iter().map(|c| c.metric);
+    for metric in read.objectives.iter().copied().chain(constrained) {
+        if metric.is_of_generation() {
+            let message =
+                format!("`{metric}` is a figure of a generation, and no workload generates tokens");
+            problems.push(
+                Problem::new(Code::FixedDim, message)
+                    .help("use latency, energy, sample_rate or energy_per_sample"),
+            );
+        }
+    }
+}
+
+fn check_size(space: &Space, problems: &mut Problems) {
+    match space.checked_len() {
+        Some(n) if n <= MAX_POINTS => {}
+        found => {
+            let size = found.map_or("more points than can be counted".to_owned(), |n| {
+                format!("{} points", count(n as u64))
+            });
+            let message = format!(
+                "the grid has {size}; at most {} are priced",
+                count(MAX_POINTS as u64)
+            );
+            problems
+                .push(Problem::new(Code::OutOfRange, message).help("give fewer or shorter axes"));
+        }
+    }
+}

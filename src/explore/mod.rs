@@ -1,0 +1,50 @@
+//! Design spaces: a sweep file read and checked, every point priced in parallel, the front and what matters.
+//!
+//! A [`Plan`] is loaded once; [`run`] prices its points and tells a [`Sink`] of each. Results do not depend
+//! on the number of threads. Nothing here prints or writes.
+//!
+//! ```
+//! use wattline::explore::{self, Plan};
+//! use wattline::catalog::{Base, Content, Entry, Kind};
+//!
+//! let text = r#"
+//! schema = 1
+//! name = "buffers"
+//! on = "edge-npu"
+//! minimize = ["latency", "area"]
+//! workload = [{ model = "mobilenet-v2", dtype = "int8" }]
+//! axis = [{ set = "chip.glb", values = ["256 KiB", "1 MiB"] }]
+//! "#;
+//! let entry = Entry {
+//!     name: "buffers".to_owned(),
+//!     origin: "buffers.toml".to_owned(),
+//!     kind: Kind::Toml,
+//!     content: Content::Text(text.to_owned()),
+//!     base: Base::Catalog,
+//! };
+//! let (plan, _) = Plan::load(&entry, &[])?;
+//! let sweep = explore::run(&plan, &explore::Silent)?;
+//! assert_eq!(sweep.points.len(), 2);
+//! assert!(!sweep.front.is_empty());
+//! # Ok::<(), wattline::diag::Problems>(())
+//! ```
+
+mod axis;
+mod effect;
+mod figures;
+mod infeasible;
+mod load;
+mod plan;
+mod point;
+mod read;
+mod run;
+mod space;
+mod summary;
+
+pub use effect::{Effect, Step};
+pub use figures::{Figures, Row};
+pub use plan::{Input, Job, Plan, digest};
+pub use point::{Point, Reason};
+pub use run::{Silent, Sink, run};
+pub use space::{Axis, Choice, Setting, Space, Value};
+pub use summary::{Count, Sweep};

@@ -1,0 +1,134 @@
+//! The document of one sweep: `wattline sweep --json`, and what its folder came from.
+
+use serde::Serialize;
+
+use crate::explore::{Plan, Setting, Sweep};
+use crate::simulate::Constraint;
+
+use super::{Keyed, Manifest, PointRow, ProblemPart, SCHEMA, metric_key};
+
+/// A workload of the mix.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SweepJob {
+    /// Model.
+    pub name: String,
+    /// Share of the runs; all add up to 1.
+    pub weight: f64,
+}
+
+/// An axis.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AxisPart {
+    /// What it turns.
+    pub set: Vec<String>,
+    /// Values as people read them.
+    pub values: Vec<String>,
+    /// Whether it changed no metric in any point.
+    pub idle: bool,
+}
+
+/// One sweep; all of its points are in the folder.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SweepDocument {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Name of the sweep.
+    pub name: String,
+    /// Chip before axes turn it.
+    pub hardware: String,
+    /// Columns that are optimized, in file order.
+    pub objectives: Vec<&'static str>,
+    /// Limits.
+    pub constraints: Vec<String>,
+    /// The mix.
+    pub workloads: Vec<SweepJob>,
+    /// The space.
+    pub axes: Vec<AxisPart>,
+    /// Points of the grid.
+    pub points: usize,
+    /// Points that meet everything.
+    pub feasible: usize,
+    /// Infeasible points by their first reason.
+    pub infeasible: Keyed<usize>,
+    /// Feasible points that no other one beats.
+    pub front: Vec<PointRow>,
+    /// Of the front: where a little less of one objective costs much of another.
+    pub knee: Option<usize>,
+    /// Where all points are.
+    pub folder: String,
+    /// Why nothing is feasible.
+    pub errors: Vec<ProblemPart>,
+    /// What the reader should know.
+    pub warnings: Vec<ProblemPart>,
+}
+
+impl SweepDocument {
+    /// Of a sweep whose files are in a folder.
+    pub fn of(plan: &Plan, sweep: &Sweep, folder: String) -> Self {
+        let front = sweep
+            .front
+            .iter()
+            .map(|&i| PointRow::of(plan, sweep, &sweep.points[i]));
+        let jobs = plan.jobs.iter();
+        let verdict: Vec<_> = sweep.verdict.iter().cloned().collect();
+        Self {
+            schema: SCHEMA,
+            name: plan.name.clone(),
+            hardware: plan.chip.name().to_owned(),
+            objectives: plan.objectives.iter().map(|m| metric_key(*m)).collect(),
+            constraints: plan.constraints.iter().map(Constraint::to_string).collect(),
+            workloads: jobs
+                .map(|job| SweepJob {
+                    name: job.workload.name.clone(),
+                    weight: job.weight,
+                })
+                .collect(),
+            axes: axes(plan, sweep),
+            points: sweep.points.len(),
+            feasible: sweep.feasible,
+            infeasible: sweep
+                .infeasible
+                .iter()
+                .map(|c| (c.name.clone(), c.points))
+                .collect(),
+            front: front.collect(),
+            knee: sweep.knee,
+            folder,
+            errors: ProblemPart::all(&verdict),
+            warnings: ProblemPart::all(&sweep.warnings),
+        }
+    }
+}
+
+fn axes(plan: &Plan, sweep: &Sweep) -> Vec<AxisPart> {
+    let axes = plan.space.axes.iter().enumerate();
+    axes.map(|(a, axis)| AxisPart {
+        set: axis.settings.iter().map(Setting::path).collect(),
+        values: axis.choices.iter().map(|c| c.shown.clone()).collect(),
+        idle: sweep.idle.contains(&a),
+    })
+    .collect()
+}
+
+/// Provenance of a sweep's folder.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SweepManifest {
+    /// As of every folder.
+    #[serde(flatten)]
+    pub manifest: Manifest,
+    /// Hashes of everything that was read, by name.
+    pub inputs: Keyed<String>,
+}
+
+impl SweepManifest {
+    /// Of a plan whose files have just been written.
+    pub fn of(plan: &Plan, manifest: Manifest) -> Self {
+        let inputs = plan.inputs.iter();
+        Self {
+            manifest,
+            inputs: inputs
+                .map(|i| (i.name.clone(), format!("{:016x}", i.digest)))
+                .collect(),
+        }
+    }
+}

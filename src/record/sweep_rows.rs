@@ -1,0 +1,166 @@
+//! Points of a sweep as CSV and JSON lines, units in the names of the columns.
+
+use serde::Serialize;
+
+use crate::explore::{Plan, Point, Row, Setting, Sweep, Value};
+use crate::simulate::Metric;
+use crate::units::Dimension;
+
+use super::Keyed;
+use super::json::to_json_line;
+
+/// One point.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PointRow {
+    /// In the order of the grid.
+    pub point: usize,
+    /// Value of each setting that an axis turns, in SI base units.
+    pub axes: Keyed<serde_json::Value>,
+    /// Mean over the mix; `null` where it is not known.
+    pub metrics: Keyed<Option<f64>>,
+    /// Of the workload that does worst.
+    pub worst: Keyed<Option<f64>>,
+    /// By workload, in the order of the file.
+    pub workloads: Vec<Keyed<Option<f64>>>,
+    /// Whether it meets everything.
+    pub feasible: bool,
+    /// Whether no other feasible point beats it.
+    pub on_front: bool,
+    /// What it misses, and by how much.
+    pub violated: Vec<String>,
+}
+
+/// Column of a metric; SI units, but for area in mm².
+pub fn metric_key(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Latency => "latency_s",
+        Metric::Ttft => "ttft_s",
+        Metric::Tpot => "tpot_s",
+        Metric::Throughput => "tokens_per_s",
+        Metric::SampleRate => "samples_per_s",
+        Metric::Energy => "energy_j",
+        Metric::EnergyPerToken => "energy_per_output_token_j",
+        Metric::EnergyPerSample => "energy_per_sample_j",
+        Metric::Power => "average_power_w",
+        Metric::PeakPower => "peak_power_w",
+        Metric::Utilization => "mac_utilization",
+        Metric::Area => "area_mm2",
+        Metric::Memory => "memory_bytes",
+    }
+}
+
+fn scaled(metric: Metric, value: f64) -> f64 {
+    if metric == Metric::Area {
+        value * 1e6
+    } else {
+        value
+    }
+}
+
+/// Column of a setting: its path, and the unit of its value.
+fn setting_key(setting: &Setting, dimension: Dimension) -> String {
+    let unit = match dimension {
+        Dimension::BYTES => "_bytes",
+        Dimension::TIME => "_s",
+        Dimension::FREQUENCY => "_hz",
+        Dimension::BANDWIDTH => "_byte_per_s",
+        Dimension::POWER => "_w",
+        Dimension::ENERGY => "_j",
+        Dimension::VOLTAGE => "_v",
+        Dimension::OP_RATE => "_op_per_s",
+        Dimension::LENGTH => "_m",
+        Dimension::AREA => "_m2",
+        _ => "",
+    };
+    format!("{}{unit}", setting.path())
+}
+
+impl PointRow {
+    /// Of one point of a sweep.
+    pub fn of(plan: &Plan, sweep: &Sweep, point: &Point) -> Self {
+        let mean = |m: Metric| point.mean(m);
+        let worst = |m: Metric| point.worst(m);
+        let jobs: &[Row] = point.figures.as_ref().map_or(&[], |f| &f.jobs);
+        let reasons = point.reasons.iter();
+        Self {
+            point: point.index,
+            axes: axes(plan, point.index),
+            metrics: keyed(&mean),
+            worst: keyed(&worst),
+            workloads: jobs.iter().map(|row| keyed(&|m| row.get(m))).collect(),
+            feasible: point.is_feasible(),
+            on_front: sweep.front.binary_search(&point.index).is_ok(),
+            violated: reasons.map(|r| r.describe(&plan.constraints)).collect(),
+        }
+    }
+}
+
+fn keyed(of: &dyn Fn(Metric) -> Option<f64>) -> Keyed<Option<f64>> {
+    let pair = |m: Metric| (metric_key(m).to_owned(), of(m).map(|v| scaled(m, v)));
+    Metric::ALL.into_iter().map(pair).collect()
+}
+
+fn axes(plan: &Plan, point: usize) -> Keyed<serde_json::Value> {
+    let mut pairs = Vec::new();
+    for (a, axis) in plan.space.axes.iter().enumerate() {
+        let choice = plan.space.choice(a, point);
+        for setting in &axis.settings {
+            let value = match choice.value {
+                Value::Quantity(quantity) => serde_json::Value::from(quantity.value),
+                Value::Precision(_) => serde_json::Value::from(choice.shown.as_str()),
+            };
+            pairs.push((setting_key(setting, choice.value.dimension()), value));
+        }
+    }
+    Keyed(pairs)
+}
+
+/// Points as JSON, one object a line.
+pub fn points_jsonl(plan: &Plan, sweep: &Sweep) -> String {
+    let rows = sweep
+        .points
+        .iter()
+        .map(|p| to_json_line(&PointRow::of(plan, sweep, p)));
+    rows.collect()
+}
+
+/// Points as CSV: `point`, the axes, the means, `worst_*` of the workload that does worst, `feasible`,
+/// `on_front`, `violated`. What is not known is an empty field.
+pub fn points_csv(plan: &Plan, sweep: &Sweep, points: &[usize]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut header = vec!["point".to_owned()];
+    header.extend(axes(plan, 0).0.into_iter().map(|a| a.0));
+    header.extend(Metric::ALL.map(|m| metric_key(m).to_owned()));
+    header.extend(Metric::ALL.map(|m| format!("worst_{}", metric_key(m))));
+    header.extend(["feasible", "on_front", "violated"].map(str::to_owned));
+    let rows = points.iter().filter_map(|&i| sweep.points.get(i));
+    let rows = rows.map(|point| fields(&PointRow::of(plan, sweep, point)));
+    for row in std::iter::once(header).chain(rows) {
+        writer
+            .write_record(&row)
+            .expect("rows have equal length and go to memory");
+    }
+    let bytes = writer.into_inner().expect("memory does not fail to flush");
+    String::from_utf8(bytes).expect("all fields are text")
+}
+
+fn fields(row: &PointRow) -> Vec<String> {
+    let number = |v: &Option<f64>| v.map_or(String::new(), |v| v.to_string());
+    let axis = |v: &serde_json::Value| match v {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.as_f64().map_or(String::new(), |v| v.to_string()),
+    };
+    let mut fields = vec![row.point.to_string()];
+    fields.extend(row.axes.0.iter().map(|a| axis(&a.1)));
+    fields.extend(
+        row.metrics
+            .0
+            .iter()
+            .chain(&row.worst.0)
+            .map(|m| number(&m.1)),
+    );
+    fields.push(row.feasible.to_string());
+    fields.push(row.on_front.to_string());
+    fields.push(row.violated.join("; "));
+    fields
+}
