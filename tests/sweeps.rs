@@ -147,7 +147,11 @@ fn the_front_is_what_brute_force_finds() {
     let best = (0..n).filter(|&b| !(0..n).any(|a| beats(a, b) || (a < b && equal(a, b))));
     assert_eq!(sweep.front, best.collect::<Vec<_>>());
     assert!(sweep.front.len() > 1);
-    assert!(sweep.front.contains(&sweep.knee.expect("a front has a knee")));
+    assert!(
+        sweep
+            .front
+            .contains(&sweep.knee.expect("a front has a knee"))
+    );
 }
 
 #[test]
@@ -157,11 +161,15 @@ fn threads_change_no_byte() {
     let with = |n: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
         let pool = pool.expect("threads can be started");
-        pool.install(|| explore::run(&plan, &Silent)).expect("is priced")
+        pool.install(|| explore::run(&plan, &Silent))
+            .expect("is priced")
     };
     let (one, eight) = (with(1), with(8));
     assert_eq!(one, eight);
-    assert_eq!(record::points_jsonl(&plan, &one), record::points_jsonl(&plan, &eight));
+    assert_eq!(
+        record::points_jsonl(&plan, &one),
+        record::points_jsonl(&plan, &eight)
+    );
     fs::remove_dir_all(folder).expect("can be removed");
 }
 
@@ -169,16 +177,29 @@ fn threads_change_no_byte() {
 fn points_agree_with_single_runs() {
     let (plan, sweep) = swept("single", SWEEP);
     for index in [0, 17, 35] {
-        let rows = plan.space.choice(0, index).value.number().expect("a number");
+        let rows = plan
+            .space
+            .choice(0, index)
+            .value
+            .number()
+            .expect("a number");
         let mut chip = plan.chip.clone();
         chip.set("rows", &rows.to_string()).expect("is a knob");
-        chip.set("glb", &plan.space.choice(1, index).shown).expect("is a knob");
-        chip.set("bandwidth", &plan.space.choice(3, index).shown).expect("is a knob");
+        chip.set("glb", &plan.space.choice(1, index).shown)
+            .expect("is a knob");
+        chip.set("bandwidth", &plan.space.choice(3, index).shown)
+            .expect("is a knob");
         let (system, _) = chip.evaluate().expect("is a chip");
         let mut mean = 0.0;
         for job in &plan.jobs {
             let mut scenario = job.scenario.clone();
-            scenario.batch = Some(plan.space.choice(2, index).value.number().expect("a number") as u64);
+            scenario.batch = Some(
+                plan.space
+                    .choice(2, index)
+                    .value
+                    .number()
+                    .expect("a number") as u64,
+            );
             let estimate = wattline::simulate::run(
                 &job.workload,
                 &system,
@@ -189,7 +210,10 @@ fn points_agree_with_single_runs() {
             mean += job.weight * estimate.expect("is priced").totals.latency.0;
         }
         let found = sweep.points[index].mean(Metric::Latency).expect("known");
-        assert!((found / mean - 1.0).abs() < 1e-12, "{index}: {found} {mean}");
+        assert!(
+            (found / mean - 1.0).abs() < 1e-12,
+            "{index}: {found} {mean}"
+        );
     }
 }
 
@@ -209,18 +233,38 @@ fn an_axis_without_effect_is_named() {
 
 #[test]
 fn nothing_feasible_names_the_way_out() {
-    let text = SWEEP.replacen("[[workload]]", "constraints = [\"latency < 1 ns\", \"power < 2 W\"]\n[[workload]]", 1);
+    let text = SWEEP.replacen(
+        "[[workload]]",
+        "constraints = [\"latency < 1 ns\", \"power < 2 W\"]\n[[workload]]",
+        1,
+    );
     let (plan, sweep) = swept("infeasible", &text);
-    assert_eq!((sweep.feasible, sweep.front.len(), sweep.knee), (0, 0, None));
+    assert_eq!(
+        (sweep.feasible, sweep.front.len(), sweep.knee),
+        (0, 0, None)
+    );
     let counted: usize = sweep.infeasible.iter().map(|c| c.points).sum();
     assert_eq!(counted, sweep.points.len());
     let verdict = sweep.verdict.expect("nothing is feasible").to_string();
-    assert!(verdict.starts_with("E0501 no design meets all of: latency < 1 ns, power < 2 W"), "{verdict}");
-    assert!(verdict.contains("binding: latency. Best reachable within the space: latency"), "{verdict}");
+    assert!(
+        verdict.starts_with("E0501 no design meets all of: latency < 1 ns, power < 2 W"),
+        "{verdict}"
+    );
+    assert!(
+        verdict.contains("binding: latency. Best reachable within the space: latency"),
+        "{verdict}"
+    );
     // Following the advice makes as many designs feasible as it says.
-    let advice = verdict.split("relaxing latency to ").nth(1).expect("advice");
+    let advice = verdict
+        .split("relaxing latency to ")
+        .nth(1)
+        .expect("advice");
     let (limit, rest) = advice.split_once(" makes ").expect("advice");
-    let promised: usize = rest.split(' ').next().and_then(|n| n.parse().ok()).expect("a count");
+    let promised: usize = rest
+        .split(' ')
+        .next()
+        .and_then(|n| n.parse().ok())
+        .expect("a count");
     let relaxed = text.replace("latency < 1 ns", &format!("latency < {limit}"));
     let (_, sweep) = swept("relaxed", &relaxed);
     assert_eq!(sweep.feasible, promised);
@@ -296,7 +340,7 @@ seed = 3
               |             ^^^^^^^^ did you mean `latency`?
               = help: known are: latency, ttft, tpot, energy, energy_per_token, energy_per_sample, power, peak_power, area, memory
 
-            E0105 `throughput` cannot be minimizd: the other end is good
+            E0105 `throughput` is no figure to minimize: its other end is the good one
              --> sweep.toml:6:23
               |
             6 | minimize = ["latncy", "throughput"]
@@ -524,7 +568,10 @@ values = [1]
               |                       ^^^^^^^^^^^^^^^
               = help: 27 models: wattline list models · or give a path to model.onnx / config.json / model.toml"#]],
     );
-    refused("empty", "", &expect![[r#"
+    refused(
+        "empty",
+        "",
+        &expect![[r#"
         E0103 required key `schema` is missing
           = help: schema = 1
 
@@ -538,13 +585,17 @@ values = [1]
           = help: at least one [[workload]] with a `model`
 
         E0103 required key `axis` is missing
-          = help: at least one [[axis]] with `set` and `values`"#]]);
+          = help: at least one [[axis]] with `set` and `values`"#]],
+    );
     refused(
         "huge",
-        &SWEEP.replace("[1, 4]", &format!("{:?}", (1..9000).collect::<Vec<_>>())).replace("steps", "s").replace(
-            "values = [\"16 KiB\", \"64 KiB\", \"256 KiB\"]",
-            "range = { from = \"16 KiB\", to = \"64 KiB\", steps = 5000 }",
-        ),
+        &SWEEP
+            .replace("[1, 4]", &format!("{:?}", (1..9000).collect::<Vec<_>>()))
+            .replace("steps", "s")
+            .replace(
+                "values = [\"16 KiB\", \"64 KiB\", \"256 KiB\"]",
+                "range = { from = \"16 KiB\", to = \"64 KiB\", steps = 5000 }",
+            ),
         &expect![[r#"
             E0105 the grid has 269 970 000 points; at most 1 000 000 are priced
               = help: give fewer or shorter axes"#]],
