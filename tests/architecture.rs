@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "hardware",
         &[
+            "catalog",
             "technology",
             "workload",
             "document",

@@ -217,7 +217,7 @@ fn check_xml(text: &str) {
         assert!(!content.contains('>'), "{content}");
         for entity in content.split('&').skip(1) {
             assert!(
-                ["amp;", "lt;", "gt;", "quot;"]
+                ["amp;", "lt;", "gt;", "quot;", "apos;"]
                     .iter()
                     .any(|e| entity.starts_with(e)),
                 "{entity}"
@@ -408,16 +408,25 @@ fn many_bars_are_folded_and_many_groups_share_gray() {
     assert!(svg.contains("25 more") && svg.contains(">other<"));
 }
 
-/// Writes the pictures of these tests into the folder named by `WATTLINE_PLOTS`.
+/// Writes the pictures of these tests into the folder named by `WATTLINE_PLOTS`, for eyes.
 #[test]
-#[ignore = "for eyes: WATTLINE_PLOTS=folder cargo test --test plots -- --ignored"]
 fn pictures_can_be_looked_at() {
-    let folder = std::env::var("WATTLINE_PLOTS").expect("names a folder");
+    let Some(folder) = std::env::var_os("WATTLINE_PLOTS") else {
+        println!("WATTLINE_PLOTS names no folder: nothing is written");
+        return;
+    };
     for (name, plot) in all() {
         let path = std::path::Path::new(&folder).join(name);
-        std::fs::write(path.with_extension("svg"), plot::svg(&plot).expect("svg"))
-            .expect("written");
-        std::fs::write(path.with_extension("png"), plot::png(&plot).expect("png"))
-            .expect("written");
+        let start = std::time::Instant::now();
+        let svg = plot::svg(&plot).expect("svg");
+        let png_start = std::time::Instant::now();
+        let png = plot::png(&plot).expect("png");
+        println!(
+            "{name}: svg {:?}, png {:?}",
+            png_start - start,
+            png_start.elapsed()
+        );
+        std::fs::write(path.with_extension("svg"), svg).expect("written");
+        std::fs::write(path.with_extension("png"), png).expect("written");
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn model(document: &ModelDocument, scenario: &Scenario, console: &Con
     };
     out.push_str(&format!("counted: {step}{}\n\n", batch(scenario)));
     let mut rows = vec![("parameters", parameters(totals.parameters))];
-    if let Some(active) = totals.active_parameters {
+    if let Some(active) = totals.active_parameters.filter(|n| *n != totals.parameters) {
         rows.push(("active", format!("{} for each token", parameters(active))));
     }
     rows.push((

@@ -1,22 +1,40 @@
 //! Fused attention: scores and probabilities never leave the chip.
 //!
-//! Prefill walks over key tiles for each block of queries; decode streams the cache once. The two
-//! products and the softmax between them depend on each other within a tile, so their times add.
+//! Each cluster walks over the key blocks of one block of queries; where queries are few, the keys are
+//! split over clusters and a second kernel combines the parts. The two products and the softmax between
+//! them depend on each other within a block, so their times add.
 //!
-//! Source: Dao et al., "FlashAttention-2", ICLR 2024, algorithm 1 for the tiling; derived for the rest.
+//! Source: Dao et al., "FlashAttention-2", ICLR 2024, algorithm 1; Dao et al., "Flash-Decoding for
+//! long-context inference", 2023, for the splits; derived for the rest.
 
-use crate::hardware::{Array, Direction, System};
+use crate::hardware::{Array, Direction, System, Tiles as Mapspace};
 use crate::units::{Bytes, Seconds};
 use crate::workload::{Attention, Dtype, Mask};
 
 use super::book::{Cost, Traffic};
 use super::vector::vector_time;
 
-/// Query rows and keys of one tile.
+/// Query rows and keys of one block.
 const BLOCK: u64 = 128;
+
+/// Least rows of a block: the rows of one matrix instruction of a warp group.
+///
+/// Source: NVIDIA PTX ISA, `wgmma.mma_async`: m64; four `mma` of 16 rows before Hopper.
+const LEAST_ROWS: u64 = 64;
 
 /// Simple vector operations per score: scale, maximum, subtract, sum.
 const OPS_PER_SCORE: f64 = 4.0;
+
+/// Most parts into which the keys of one head are split.
+///
+/// Source: FlashAttention 2.x, `num_splits_heuristic`.
+const MOST_SPLITS: u64 = 128;
+
+/// Least time of one key block on one cluster of a GPU: a load that misses the caches, then the dependent
+/// products and the softmax.
+///
+/// Source: estimate: 0.6 to 0.8 us for a loaded access to main memory, plus the dependent instructions.
+const BLOCK_LATENCY: Seconds = Seconds(1e-6);
 
 /// Cost of fused attention on an engine, with the bytes of its operands.
 ///
@@ -32,28 +50,26 @@ pub fn attention(
 ) -> Cost {
     let mut cost = Cost::free(system);
     let engine = &system.arrays[array];
-    let group = (attention.q_heads / attention.kv_heads.max(1)).max(1);
-    let tiles = Tiles::of(attention, group);
-    cost.executed_macs = tiles.macs;
+    let clusters = compute_clusters(system, engine);
+    let blocks = Blocks::of(attention, clusters);
+    let pairs = blocks.items * blocks.mean;
+    let scores = pairs * (blocks.rows * BLOCK) as f64;
+    let macs = scores * (attention.qk_dim + attention.v_dim) as f64;
+    cost.executed_macs = macs;
     let rate = engine.peak(dtype).map_or(1.0, |p| p.0) * engine.achievable;
-    let spread = tiles.spread(compute_clusters(system, engine));
-    let softmax = vector_time(
-        system,
-        tiles.scores * OPS_PER_SCORE,
-        tiles.scores,
-        Dtype::Fp32,
-    );
-    cost.matrix = Seconds(tiles.macs / rate * spread) + softmax * spread;
+    let softmax = vector_time(system, scores * OPS_PER_SCORE, scores, Dtype::Fp32);
+    let even = Seconds(macs / rate) + softmax;
+    cost.matrix = blocks.makespan(even * (clusters / pairs), clusters);
     cost.vector = softmax;
-    let repeats = refetch(system, attention, keys_and_values, tiles.query_blocks);
     let on_chip = system.memories.iter().position(|m| m.is_on_chip());
+    let repeats = refetch(system, attention, keys_and_values, blocks.walks);
     cost.traffic[0] = Traffic {
         read: query_and_result.read + keys_and_values * repeats,
         written: query_and_result.written,
     };
     if let Some(i) = on_chip.filter(|i| *i != 0) {
         cost.traffic[i] = Traffic {
-            read: query_and_result.read + keys_and_values * tiles.query_blocks,
+            read: query_and_result.read + keys_and_values * blocks.walks,
             written: query_and_result.written,
         };
     }
@@ -63,69 +79,125 @@ pub fn attention(
             cost.ports[i] = cost.traffic[i].total() / rate;
         }
     }
-    cost.energy.book_macs(system, array, dtype, tiles.macs);
-    let ops = tiles.scores * (OPS_PER_SCORE + 1.0);
+    if let Some(i) = on_chip.filter(|i| *i != 0 && matches!(system.tiles, Mapspace::Listed { .. }))
+    {
+        // A cluster gets its share of the cache's rate, and waits for each block.
+        let shared = cost.ports[i] * (clusters / pairs);
+        let walk = blocks.makespan(shared.max(BLOCK_LATENCY), clusters);
+        cost.ports[i] = cost.ports[i].max(walk);
+    }
+    if blocks.splits > 1 {
+        // The parts are combined by a kernel of their own.
+        cost.exposed += system.overhead.kernel;
+        cost.mapping = Some(format!("keys split {} ways", blocks.splits));
+    }
+    cost.energy.book_macs(system, array, dtype, macs);
+    let ops = scores * (OPS_PER_SCORE + 1.0);
     cost.energy.book_ops(system, Dtype::Fp32, ops);
     let traffic = cost.traffic.clone();
     cost.energy.book_traffic(system, &traffic);
     cost
 }
 
-/// Work of all tiles.
-struct Tiles {
-    /// MACs executed, masked parts of edge tiles included.
-    macs: f64,
-    /// Scores computed.
-    scores: f64,
-    /// Independent pieces: query blocks of all heads and sequences.
+/// How the work is cut.
+struct Blocks {
+    /// Independent items: query blocks of all heads and sequences, times splits.
     items: f64,
+    /// Key blocks of an item, in the mean.
+    mean: f64,
+    /// Key blocks of the longest item.
+    longest: f64,
+    /// Query rows of a block, padding included.
+    rows: u64,
     /// Blocks that walk over the same keys.
-    query_blocks: f64,
+    walks: f64,
+    /// Parts of the keys.
+    splits: u64,
 }
 
-impl Tiles {
-    fn of(a: &Attention, group: u64) -> Self {
-        // The query heads of a group share their keys, so they fill one block's rows together.
-        let rows = a.q_len * group;
-        let packed = a.q_len < BLOCK;
-        let blocks = if packed {
-            rows.div_ceil(BLOCK) as f64
+impl Blocks {
+    fn of(a: &Attention, clusters: f64) -> Self {
+        let group = (a.q_heads / a.kv_heads.max(1)).max(1);
+        if a.q_len < BLOCK {
+            Self::packed(a, group, clusters)
         } else {
-            (a.q_len.div_ceil(BLOCK) * group) as f64
-        };
-        let per_sequence = scores_of_head(a) * a.q_heads as f64;
-        let scores = per_sequence * a.batch as f64;
-        let (heads, batch) = (a.kv_heads as f64, a.batch as f64);
-        // Keys are split as well where queries are few.
-        let splits = (a.keys_read() / BLOCK as f64).ceil().max(1.0);
-        let items = blocks * heads * batch * if packed { splits } else { 1.0 };
-        Self {
-            macs: scores * (a.qk_dim + a.v_dim) as f64,
-            scores,
-            items,
-            query_blocks: blocks.max(1.0),
+            Self::by_head(a, group)
         }
     }
 
-    /// Ratio of the time of the busiest cluster to an even spread.
-    fn spread(&self, clusters: f64) -> f64 {
-        let waves = (self.items / clusters).ceil().max(1.0);
-        (waves * clusters / self.items).max(1.0)
+    /// Few queries: the query heads of a group share their keys, so they fill one block's rows together.
+    fn packed(a: &Attention, group: u64, clusters: f64) -> Self {
+        let rows = a.q_len * group;
+        let n_blocks = rows.div_ceil(BLOCK);
+        let units = (n_blocks * a.kv_heads) as f64 * a.batch as f64;
+        let keys = (a.keys_read() / BLOCK as f64).ceil().max(1.0);
+        let splits = splits(units, keys, clusters);
+        let each = (keys / splits as f64).ceil();
+        Self {
+            items: units * splits as f64,
+            mean: keys / splits as f64,
+            longest: each,
+            rows: rows.min(BLOCK).next_multiple_of(LEAST_ROWS),
+            walks: n_blocks as f64,
+            splits,
+        }
+    }
+
+    /// Many queries: one item per query block and head. The mask cuts through half a block of each row
+    /// of blocks.
+    fn by_head(a: &Attention, group: u64) -> Self {
+        let n_blocks = a.q_len.div_ceil(BLOCK);
+        let padded = Attention {
+            q_len: n_blocks * BLOCK,
+            kv_len: a.kv_len + (n_blocks * BLOCK - a.q_len),
+            ..*a
+        };
+        let area = (BLOCK * BLOCK) as f64;
+        let keys = (a.kv_len as f64 / BLOCK as f64).ceil();
+        let full = n_blocks as f64 * keys;
+        let cut = match a.mask {
+            Mask::Full => full,
+            Mask::Causal | Mask::Window(_) | Mask::Chunk(_) => {
+                (padded.useful_pairs() / area + n_blocks as f64 / 2.0).min(full)
+            }
+        };
+        let mean = (cut / n_blocks as f64).max(a.useful_pairs() / (n_blocks as f64 * area));
+        let longest = match a.mask {
+            Mask::Full | Mask::Causal => keys,
+            Mask::Window(w) | Mask::Chunk(w) => keys.min((w as f64 / BLOCK as f64).ceil() + 1.0),
+        };
+        Self {
+            items: n_blocks as f64 * a.q_heads as f64 * a.batch as f64,
+            mean,
+            longest: longest.max(mean),
+            rows: BLOCK,
+            walks: (n_blocks * group) as f64,
+            splits: 1,
+        }
+    }
+
+    /// Time until the last item ends, with `each` per key block on one cluster: items are spread evenly,
+    /// the last wave leaves half of its idle places unused, and the longest item runs alone at least.
+    fn makespan(&self, each: Seconds, clusters: f64) -> Seconds {
+        let waves = self.items / clusters;
+        let waves = waves + (waves.ceil() - waves) / 2.0;
+        (each * (waves * self.mean)).max(each * self.longest)
     }
 }
 
-/// Scores of one query head, in whole tiles where the mask cuts through them.
-fn scores_of_head(a: &Attention) -> f64 {
-    let useful = a.useful_pairs();
-    match a.mask {
-        Mask::Full => useful,
-        // Half a tile of each query row is computed and masked.
-        Mask::Causal | Mask::Window(_) | Mask::Chunk(_) if a.q_len >= BLOCK => {
-            let full = a.q_len as f64 * a.kv_len as f64;
-            (useful + a.q_len as f64 * BLOCK as f64 / 2.0).min(full)
-        }
-        Mask::Causal | Mask::Window(_) | Mask::Chunk(_) => useful,
+/// The fewest parts that keep nearly as many clusters busy as any number of parts can.
+fn splits(units: f64, keys: f64, clusters: f64) -> u64 {
+    if units >= 0.8 * clusters {
+        return 1;
     }
+    let most = MOST_SPLITS.min(keys as u64).max(1);
+    let filled = |s: u64| {
+        let waves = units * s as f64 / clusters;
+        waves / waves.ceil()
+    };
+    let best = (1..=most).map(filled).fold(0.0, f64::max);
+    let enough = (1..=most).find(|s| filled(*s) >= 0.85 * best);
+    enough.unwrap_or(1)
 }
 
 /// Independent places that tiles are spread over: instances of what holds a tile's operands.

@@ -26,6 +26,11 @@ pub struct LibraryTile {
 /// Step along the summed rank.
 const STEP_K: u64 = 64;
 
+/// Bytes per cycle that one cluster can take from the shared cache.
+///
+/// Source: NVIDIA A100 whitepaper (2020): 64 B per cycle and streaming multiprocessor; the same since.
+const CLUSTER_PORT: f64 = 64.0;
+
 /// Sizes of a product: `acc[g, m, n] = Σ_k lhs[g, m, k] · rhs[g, k, n]`, and bytes of its operands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Product {
@@ -62,7 +67,8 @@ pub fn library_gemm(
     let peak = engine.peak(dtype).map_or(1.0, |p| p.0) * engine.achievable;
     let per_tile = (tile.m * tile.n) as f64 * k;
     let waves = (tiles / clusters).ceil();
-    cost.matrix = Seconds(waves * per_tile * clusters / peak);
+    // Each wave fills its pipeline and writes its tile out.
+    cost.matrix = Seconds(waves * per_tile * clusters / peak) + system.overhead.tile * waves;
     cost.executed_macs = tiles * per_tile;
     let partials = if tile.split > 1 {
         Bytes((product.g * product.m * product.n * tile.split) as f64 * widths.partial)
@@ -89,7 +95,14 @@ pub fn library_gemm(
         };
         cost.traffic[i] = traffic;
         if traffic.total() > Bytes::ZERO {
-            let share = if memory.instances > 1 { busy } else { 1.0 };
+            // Main memory needs no share of its own: its bytes pass the cache as well.
+            let share = if outermost_cache {
+                (tiles.min(clusters) * CLUSTER_PORT * system.process.clock.0 / rate.0).min(1.0)
+            } else if i > 0 {
+                busy
+            } else {
+                1.0
+            };
             cost.ports[i] = traffic.total() / (rate * share);
         }
     }

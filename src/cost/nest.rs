@@ -2,7 +2,6 @@
 
 use crate::hardware::{Direction, System};
 use crate::mapping::{Chain, Level, Nest};
-use crate::technology::MemoryKind;
 use crate::units::{Bytes, Seconds};
 use crate::workload::{Dtype, Einsum};
 
@@ -50,9 +49,7 @@ pub fn price_nest(
                 cost.traffic[memory].read += bytes.read;
                 cost.traffic[memory].written += bytes.written;
                 cost.ports[memory] = cost.ports[memory].max(time);
-                // Register files have ports enough to be filled while they are read.
-                let at = &system.memories[memory];
-                if at.buffering <= 1 && at.kind == MemoryKind::Sram {
+                if system.memories[memory].stalls_while_filled() {
                     let fills = Traffic {
                         written: Bytes(accesses.filled[level]),
                         ..Traffic::default()

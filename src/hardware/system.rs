@@ -480,6 +480,12 @@ impl Memory {
         self.capacity / f64::from(self.buffering.max(1))
     }
 
+    /// True if nothing can be read while a tile arrives: one buffer, and no ports to spare as register
+    /// files have them.
+    pub fn stalls_while_filled(&self) -> bool {
+        self.buffering <= 1 && self.kind == MemoryKind::Sram && self.managed == Managed::Software
+    }
+
     /// True if the memory is part of the die.
     pub fn is_on_chip(&self) -> bool {
         self.kind.is_on_chip()

@@ -17,7 +17,7 @@ pub struct ModelTotals {
     pub flops: f64,
     /// Parameters; tied weights once.
     pub parameters: f64,
-    /// Those that take part for each token.
+    /// Those that take part for each token; `null` without tokens.
     pub active_parameters: Option<f64>,
     /// Weights as stored.
     pub weight_bytes: f64,
@@ -153,6 +153,7 @@ impl ModelTotals {
             macs,
             flops: 2.0 * macs,
             parameters: graph.parameters(),
+            // Without experts every parameter takes part.
             active_parameters: card.active_parameters.or(Some(graph.parameters())),
             weight_bytes: graph.weight_bytes().0,
             activation_peak_bytes: activation_peak.0,

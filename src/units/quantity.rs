@@ -38,12 +38,22 @@ impl Quantity {
             return Ok(Self::number(value));
         }
         let (scale, dimension) = parse_unit(unit)?;
-        Ok(Self::new(value * scale, dimension))
+        Ok(Self::new(scaled(value, scale), dimension))
     }
 
     /// The typed value, or `None` if the dimension is another one.
     pub fn into_typed<T: Typed>(self) -> Option<T> {
         (self.dimension == T::DIMENSION).then(|| T::from_si(self.value))
+    }
+}
+
+/// `value · scale`, by division where that is the exact way: 7 nm are 7e-9 m, not 7 · 1e-9 rounded twice.
+fn scaled(value: f64, scale: f64) -> f64 {
+    let inverse = (1.0 / scale).round();
+    if scale < 1.0 && (inverse * scale - 1.0).abs() < 1e-12 {
+        value / inverse
+    } else {
+        value * scale
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn draw(
     scene.text(
         Text::new(title, (18.0, middle), 12.5)
             .anchor(Anchor::Middle)
-            .angle(-90.0),
+            .turned(),
     );
 }
 

@@ -29,6 +29,7 @@ mod bars;
 mod color;
 mod font;
 mod page;
+mod paint;
 mod place;
 mod raster;
 mod render;

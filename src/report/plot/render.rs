@@ -39,6 +39,9 @@ pub enum PlotError {
         /// Number of points.
         len: usize,
     },
+    /// The drawing library refused.
+    #[error("cannot draw the plot: {0}")]
+    Draw(String),
     /// The image encoder refused.
     #[error("cannot encode the image: {0}")]
     Encode(String),
@@ -52,7 +55,7 @@ pub(super) const N_POINTS_MAX: usize = 200_000;
 /// # Errors
 /// [`PlotError`] for input that has no picture.
 pub fn svg(plot: &Plot) -> Result<String, PlotError> {
-    Ok(vector::write(&scene(plot)?))
+    vector::write(&scene(plot)?)
 }
 
 /// The plot as a PNG file at two pixels per user unit.

@@ -8,7 +8,7 @@ use super::page;
 use super::place::Layout;
 use super::render::check_count;
 use super::scale::{self, Scale};
-use super::scene::{Area, Point, Scene, Text};
+use super::scene::{Anchor, Area, Point, Scene, Text};
 
 /// A log-log roofline plot.
 ///
@@ -117,10 +117,10 @@ impl Roofline {
         }
         draw_dots(&mut scene, &mut layout, &frame, &drawn, &groups);
         for roof in &roofs {
-            label_roof(&mut scene, &mut layout, roof);
+            layout.avoid_line(roof.from, roof.to);
         }
         for roof in &roofs {
-            layout.avoid_line(roof.from, roof.to);
+            label_roof(&mut scene, &mut layout, roof);
         }
         label_dots(&mut scene, &mut layout, &frame, &drawn);
 
@@ -260,67 +260,58 @@ fn roofs(frame: &Frame, ceilings: &[(&str, f64)], bandwidths: &[(&str, f64)]) ->
     found
 }
 
-/// The name along its line, where it covers the fewest marks.
+/// The name beside its line, where it covers the fewest marks.
 fn label_roof(scene: &mut Scene, layout: &mut Layout, roof: &Roof) {
-    let is_flat = roof.from.1 == roof.to.1;
-    // Above a flat roof there is room beyond its left end, too.
-    let from = if is_flat {
-        (layout.page.left.max(roof.from.0 - 150.0), roof.from.1)
-    } else {
-        roof.from
-    };
-    let (dx, dy) = (roof.to.0 - from.0, roof.to.1 - from.1);
-    let length = dx.hypot(dy);
-    if length < 60.0 {
-        return;
-    }
     let size = 10.5;
-    let label = font::fit(&roof.label, size, length - 12.0);
-    let width = font::width(&label, size);
-    let (ux, uy) = (dx / length, dy / length);
-    let room = (length - width - 8.0).max(0.0);
-    let mut best: Option<(usize, Point, Vec<Area>)> = None;
-    for i in 0..=(room / 8.0) as usize {
-        // Flat roofs are named at their right end, slanted ones at their left end.
-        let along = 4.0
-            + if is_flat {
-                room - 8.0 * i as f64
-            } else {
-                8.0 * i as f64
-            };
-        for lift in [4.5, -size - 2.0] {
-            let start = (
-                from.0 + ux * along + uy * lift,
-                from.1 + uy * along - ux * lift,
-            );
-            let squares: Vec<Area> = (0..=(width / 5.0) as usize)
-                .map(|k| {
-                    let (t, up) = (5.0 * k as f64, 0.36 * size);
-                    let middle = (start.0 + ux * t + uy * up, start.1 + uy * t - ux * up);
-                    Area::around(middle, 5.0)
-                })
-                .collect();
-            if !squares.iter().all(|s| layout.page.contains(s)) {
-                continue;
-            }
-            let hits: Option<usize> = squares.iter().map(|s| layout.cost(s)).sum();
-            let Some(hits) = hits else {
-                continue;
-            };
-            // Above the line is where one looks first.
-            let cost = 2 * hits + usize::from(lift < 0.0);
-            if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
-                best = Some((cost, start, squares));
-            }
+    let label = font::fit(&roof.label, size, 0.5 * layout.page.width());
+    let mut best: Option<(usize, Text)> = None;
+    for (rank, at, anchor) in roof_label_places(layout.page, roof, size) {
+        let text = Text::new(label.as_str(), at, size).anchor(anchor);
+        if !layout.page.contains(&text.area()) {
+            continue;
+        }
+        let Some(hits) = layout.cost(&text.area()) else {
+            continue;
+        };
+        let cost = 2 * hits + rank;
+        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+            best = Some((cost, text));
         }
     }
-    if let Some((_, start, squares)) = best {
-        for square in squares {
-            layout.take(square);
-        }
-        let text = Text::new(label, start, size).color(SOFT_INK).halo();
-        scene.text(text.angle(dy.atan2(dx).to_degrees()));
+    if let Some((_, text)) = best {
+        layout.take(text.area());
+        scene.text(text.color(SOFT_INK).halo());
     }
+}
+
+/// Where a roof's name may stand, best first, each with its rank: above the line is where one looks.
+fn roof_label_places(page: Area, roof: &Roof, size: f64) -> Vec<(usize, Point, Anchor)> {
+    let (above, below) = (-4.5, size + 2.0);
+    let mut places = Vec::new();
+    if roof.from.1 == roof.to.1 {
+        // From the right end; there is room beyond the left end, too.
+        let left = page.left.max(roof.from.0 - 150.0);
+        let n = ((roof.to.0 - left).max(0.0) / 8.0) as usize;
+        for i in 0..=n {
+            let x = roof.to.0 - 4.0 - 8.0 * i as f64;
+            places.push((0, (x, roof.from.1 + above), Anchor::End));
+            places.push((1, (x, roof.from.1 + below), Anchor::End));
+        }
+    } else {
+        // From the first quarter on, as dots gather at the ends and other lines lie beyond the ridge;
+        // the corner of the text that faces the line stays off it.
+        let (dx, dy) = (roof.to.0 - roof.from.0, roof.to.1 - roof.from.1);
+        let n = (dx.hypot(dy) / 8.0) as usize;
+        let mut steps: Vec<usize> = (0..=n * 3 / 4).collect();
+        steps.sort_by_key(|i| i.abs_diff(n / 4));
+        for i in steps {
+            let share = i as f64 / n.max(1) as f64;
+            let (x, y) = (roof.from.0 + share * dx, roof.from.1 + share * dy);
+            places.push((0, (x - 4.0, y + above), Anchor::End));
+            places.push((1, (x + 4.0, y + below), Anchor::Start));
+        }
+    }
+    places
 }
 
 fn draw_dots(

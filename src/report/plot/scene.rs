@@ -64,21 +64,21 @@ pub(super) struct Text {
     pub(super) size: f64,
     pub(super) color: Color,
     pub(super) anchor: Anchor,
-    /// Degrees, clockwise, about `at`.
-    pub(super) angle: f64,
-    /// A white outline, so that it reads on top of lines.
+    /// Read from bottom to top.
+    pub(super) is_turned: bool,
+    /// A pale ground, so that it reads on top of lines.
     pub(super) halo: bool,
 }
 
 impl Text {
-    pub(super) fn new(content: impl Into<String>, at: Point, size: f64) -> Self {
+    pub(super) fn new(content: impl AsRef<str>, at: Point, size: f64) -> Self {
         Self {
-            content: content.into(),
+            content: font::clean(content.as_ref()),
             at,
             size,
             color: INK,
             anchor: Anchor::Start,
-            angle: 0.0,
+            is_turned: false,
             halo: false,
         }
     }
@@ -102,8 +102,8 @@ impl Text {
         self
     }
 
-    pub(super) fn angle(mut self, degrees: f64) -> Self {
-        self.angle = degrees;
+    pub(super) fn turned(mut self) -> Self {
+        self.is_turned = true;
         self
     }
 

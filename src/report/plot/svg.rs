@@ -1,146 +1,76 @@
 //! A scene as SVG text.
 
-use std::fmt::Write;
+use plotters::backend::SVGBackend;
+use plotters::drawing::IntoDrawingArea;
 
-use super::color::Color;
-use super::font::FAMILY;
-use super::scene::{Anchor, Point, Scene, Shape, Text};
+use super::PlotError;
+use super::font;
+use super::paint::{Lettering, paint, pixels};
+use super::scene::Scene;
+
+/// Canvas units per user unit: plotters places shapes at whole numbers only.
+const SCALE: f64 = 10.0;
 
 /// The document; text stays text, so that it can be searched and edited.
-pub(super) fn write(scene: &Scene) -> String {
-    let mut out = String::with_capacity(4096 + 96 * scene.shapes.len());
-    let (w, h) = (number(scene.width), number(scene.height));
-    out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    push(
-        &mut out,
-        format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
-             viewBox=\"0 0 {w} {h}\" role=\"img\" \
-             font-family=\"'{FAMILY}', Verdana, 'Helvetica Neue', Arial, sans-serif\">\n\
-             <title>{}</title>\n",
-            escape(&scene.title)
-        ),
-    );
-    for shape in &scene.shapes {
-        match shape {
-            Shape::Line {
-                points,
-                width,
-                color,
-            } => push(
-                &mut out,
-                format_args!(
-                    "<polyline points=\"{}\" fill=\"none\"{} stroke-width=\"{}\" \
-                     stroke-linejoin=\"round\"/>\n",
-                    coordinates(points),
-                    paint("stroke", *color),
-                    number(*width)
-                ),
-            ),
-            Shape::Rectangle { area, color } => push(
-                &mut out,
-                format_args!(
-                    "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"{}/>\n",
-                    number(area.left),
-                    number(area.top),
-                    number(area.width()),
-                    number(area.height()),
-                    paint("fill", *color)
-                ),
-            ),
-            Shape::Circle {
-                center,
-                radius,
-                color,
-                outline,
-            } => push(
-                &mut out,
-                format_args!(
-                    "<circle cx=\"{}\" cy=\"{}\" r=\"{}\"{}{}/>\n",
-                    number(center.0),
-                    number(center.1),
-                    number(*radius),
-                    paint("fill", *color),
-                    outline.map_or_else(String::new, |c| paint("stroke", c)),
-                ),
-            ),
-            Shape::Text(text) => write_text(&mut out, text),
-        }
+///
+/// # Errors
+/// [`PlotError::Draw`] if plotters refuses.
+pub(super) fn write(scene: &Scene) -> Result<String, PlotError> {
+    let (width, height) = (pixels(scene.width * SCALE), pixels(scene.height * SCALE));
+    let mut text = String::with_capacity(4096 + 160 * scene.shapes.len());
+    {
+        let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
+        paint(&area, scene, SCALE, Lettering::Whole)?;
+        area.present().map_err(|e| PlotError::Draw(e.to_string()))?;
     }
-    out.push_str("</svg>\n");
-    out
-}
-
-fn write_text(out: &mut String, text: &Text) {
-    let (x, y) = (number(text.at.0), number(text.at.1));
-    let anchor = match text.anchor {
-        Anchor::Start => "",
-        Anchor::Middle => " text-anchor=\"middle\"",
-        Anchor::End => " text-anchor=\"end\"",
+    let Some((_, body)) = text.split_once('>') else {
+        return Err(PlotError::Draw("plotters wrote no SVG tag".to_owned()));
     };
-    let turn = if text.angle == 0.0 {
-        String::new()
-    } else {
-        format!(" transform=\"rotate({} {x} {y})\"", number(text.angle))
-    };
-    let halo = if text.halo {
-        " stroke=\"#ffffff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\""
-    } else {
-        ""
-    };
-    push(
-        out,
-        format_args!(
-            "<text x=\"{x}\" y=\"{y}\" font-size=\"{}\"{anchor}{turn}{halo}{}>{}</text>\n",
-            number(text.size),
-            paint("fill", text.color),
-            escape(&text.content)
-        ),
-    );
+    // plotters breaks lines around text, which some viewers show as spaces.
+    let body = body.replace("\">\n", "\">").replace("\n</text>", "</text>");
+    // Shown at a tenth of the canvas, with a title for screen readers.
+    Ok(format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" \
+         viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>{body}",
+        scene.width,
+        scene.height,
+        escape(&font::clean(&scene.title)),
+    ))
 }
 
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("writing to a String succeeds");
-}
-
-fn coordinates(points: &[Point]) -> String {
-    let pairs: Vec<String> = points
-        .iter()
-        .map(|p| format!("{},{}", number(p.0), number(p.1)))
-        .collect();
-    pairs.join(" ")
-}
-
-/// At most two decimals: a hundredth of a unit is below what any screen or printer shows.
-fn number(value: f64) -> String {
-    let text = format!("{value:.2}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0" } else { text }.to_owned()
-}
-
-fn paint(attribute: &str, color: Color) -> String {
-    let [r, g, b] = color.rgb;
-    let opacity = if color.alpha < 1.0 {
-        format!(" {attribute}-opacity=\"{}\"", number(color.alpha))
-    } else {
-        String::new()
-    };
-    format!(" {attribute}=\"#{r:02x}{g:02x}{b:02x}\"{opacity}")
-}
-
-/// Text as XML allows it.
 fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::plot::scene::{Anchor, Text};
+
+    #[test]
+    fn text_stands_on_its_baseline_in_both_directions() {
+        let mut scene = Scene::new(50.0, 30.0, "a < b");
+        let text = Text::new("x & y", (20.0, 15.0), 10.0).anchor(Anchor::Middle);
+        scene.text(text.clone());
+        scene.text(text.turned());
+        let svg = write(&scene).expect("drawn");
+        assert!(
+            svg.contains("width=\"50\" height=\"30\" viewBox=\"0 0 500 300\""),
+            "{svg}"
+        );
+        assert!(svg.contains("<title>a &lt; b</title>"), "{svg}");
+        // The em square is 100, so 0.76 em is 76: at 150 - 76 upright, at 200 - 76 turned.
+        assert!(
+            svg.contains("x=\"200\" y=\"74\" dy=\"0.76em\" text-anchor=\"middle\""),
+            "{svg}"
+        );
+        assert!(svg.contains("transform=\"rotate(270, 124, 150)\""), "{svg}");
+        assert!(
+            svg.contains("font-size=\"100\"") && svg.contains(">x &amp; y</text>"),
+            "{svg}"
+        );
     }
-    out
 }

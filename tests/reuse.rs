@@ -1,0 +1,297 @@
+//! The closed form of reuse against an oracle that walks every iteration of random small nests.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use wattline::cost::{Widths, account};
+use wattline::diag::Problems;
+use wattline::hardware::{Profile, System};
+use wattline::mapping::{Chain, Level, Loop, Nest};
+use wattline::workload::{ConvDim, Einsum, Slot};
+
+const CHIP: &str = r#"
+source = "estimate: test"
+class = "edge"
+process.node = "7 nm"
+memory = [
+    { name = "dram", kind = "lpddr5", capacity = "1 GiB", bandwidth = "1 GB/s" },
+    { name = "glb", in = "dram", kind = "sram", capacity = "1 MiB", bandwidth = "1 GB/s" },
+    { name = "rf", in = "pe", kind = "regfile", capacity = "1 KiB", bandwidth = "1 GB/s" },
+]
+[process]
+clock = "1 GHz"
+[power]
+tdp = "1 W"
+[[fanout]]
+name = "pe"
+in = "glb"
+shape = [3, 3]
+axes = [
+    { ranks = ["K"], reduce = ["acc"], multicast = [] },
+    { ranks = ["N", "M"], multicast = ["lhs", "rhs"] },
+]
+[[array]]
+name = "mac"
+in = "rf"
+rate = { int8 = 1 }
+"#;
+
+fn chip() -> System {
+    let text = CHIP
+        .replace("process.node = \"7 nm\"\n", "")
+        .replace("[process]\n", "[process]\nnode = \"7 nm\"\n");
+    let none = |_: &str| Err(Problems::new());
+    let profile = Profile::parse("test", &text, none).unwrap_or_else(|e| panic!("{e}"));
+    profile.evaluate().unwrap_or_else(|e| panic!("{e}")).0
+}
+
+/// One byte an element everywhere, so that bytes are elements.
+const ELEMENTS: Widths = Widths {
+    lhs: 1.0,
+    rhs: 1.0,
+    partial: 1.0,
+    result: 1.0,
+};
+
+/// All loops of a nest, outermost first, with their level.
+fn flat(nest: &Nest) -> Vec<(usize, Loop)> {
+    let levels = nest.levels.iter().enumerate();
+    levels
+        .flat_map(|(level, loops)| loops.iter().map(move |l| (level, *l)))
+        .collect()
+}
+
+/// Half-open ranges per rank that a choice of loop indices leaves at a level; `None` if empty.
+fn ranges(
+    sizes: &[u64],
+    nest: &Nest,
+    loops: &[(usize, Loop)],
+    at: &[u64],
+    level: usize,
+) -> Option<Vec<(u64, u64)>> {
+    let extents = nest.extents(sizes);
+    let mut low = vec![0; sizes.len()];
+    let mut current: Vec<u64> = sizes.to_vec();
+    for ((l, step), &index) in loops.iter().zip(at) {
+        if *l >= level {
+            break;
+        }
+        let rank = step.rank as usize;
+        current[rank] = current[rank].div_ceil(step.factor);
+        low[rank] += index * current[rank];
+    }
+    assert_eq!(current, extents[level].to_vec());
+    let mut found = Vec::new();
+    for rank in 0..sizes.len() {
+        // A tile ends with the one around it as well; nested rounding may leave it empty.
+        let high = (low[rank] + current[rank]).min(sizes[rank]);
+        if low[rank] >= high {
+            return None;
+        }
+        found.push((low[rank], high));
+    }
+    Some(found)
+}
+
+/// Elements of an operand that a box of iterations touches.
+fn points(einsum: &Einsum, slot: Slot, within: &[(u64, u64)]) -> BTreeSet<Vec<u64>> {
+    let mut all: BTreeSet<Vec<u64>> = BTreeSet::from([Vec::new()]);
+    for axis in einsum.operand(slot) {
+        let mut values = BTreeSet::from([0]);
+        for term in &axis.terms {
+            let (low, high) = within[term.rank as usize];
+            values = values
+                .iter()
+                .flat_map(|v| (low..high).map(move |i| v + u64::from(term.coefficient) * i))
+                .collect();
+        }
+        all = all
+            .iter()
+            .flat_map(|prefix| {
+                values.iter().map(move |v| {
+                    let mut point = prefix.clone();
+                    point.push(*v);
+                    point
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+/// Inputs that arrive at a level over all instances, by walking time step by time step.
+fn fills_by_walking(einsum: &Einsum, nest: &Nest, slot: Slot, level: usize) -> f64 {
+    let sizes: Vec<u64> = einsum.ranks.iter().map(|r| r.size).collect();
+    let loops = flat(nest);
+    let outside: Vec<_> = loops.iter().filter(|(l, _)| *l < level).copied().collect();
+    let spatial: Vec<usize> = (0..outside.len())
+        .filter(|&i| outside[i].1.axis.is_some())
+        .collect();
+    let temporal: Vec<usize> = (0..outside.len())
+        .filter(|&i| outside[i].1.axis.is_none())
+        .collect();
+    let mut total = 0;
+    each(
+        &outside,
+        &spatial,
+        &mut vec![0; outside.len()],
+        0,
+        &mut |at| {
+            let mut at = at.to_vec();
+            let mut held: Option<Vec<(u64, u64)>> = None;
+            each(&outside, &temporal, &mut at, 0, &mut |at| {
+                let Some(within) = ranges(&sizes, nest, &loops, at, level) else {
+                    return;
+                };
+                // Another tile is fetched whole, even where it overlaps the one before.
+                let relevant = (0..within.len()).filter(|&r| einsum.is_relevant(slot, r));
+                let tile = Some(relevant.map(|r| within[r]).collect());
+                if held != tile {
+                    total += points(einsum, slot, &within).len();
+                    held = tile;
+                }
+            });
+        },
+    );
+    total as f64
+}
+
+/// Calls with every combination of indices of the chosen loops, the last one fastest.
+fn each(
+    loops: &[(usize, Loop)],
+    chosen: &[usize],
+    at: &mut Vec<u64>,
+    depth: usize,
+    call: &mut dyn FnMut(&[u64]),
+) {
+    let Some(&which) = chosen.get(depth) else {
+        call(at);
+        return;
+    };
+    for index in 0..loops[which].1.factor {
+        at[which] = index;
+        each(loops, chosen, at, depth + 1, call);
+    }
+    at[which] = 0;
+}
+
+/// A nest of perfect factors: extents per rank are products of the factors.
+fn perfect(
+    rank_classes: usize,
+    most: u64,
+) -> impl Strategy<Value = (Vec<u64>, Vec<Vec<(u8, u64)>>, u8, u8)> {
+    let factors = prop::collection::vec(prop::collection::vec(1..=most, 3), rank_classes);
+    let orders = prop::collection::vec(Just(()), 3);
+    (factors, orders, 0u8..6, 0u8..6).prop_map(move |(factors, _, a, b)| {
+        let sizes = factors.iter().map(|f| f.iter().product()).collect();
+        let levels = (0..3)
+            .map(|level| {
+                let mut order: Vec<u8> = (0..rank_classes as u8).collect();
+                order.rotate_left(usize::from(a + level as u8 * b) % rank_classes);
+                order
+                    .into_iter()
+                    .map(|rank| (rank, factors[rank as usize][level]))
+                    .collect()
+            })
+            .collect();
+        (sizes, levels, a, b)
+    })
+}
+
+fn nest_of(chain: &Chain, levels: &[Vec<(u8, u64)>], side: &[Loop]) -> Nest {
+    let mut memories = levels.iter();
+    let all = chain.levels.iter().map(|level| match level {
+        Level::Memory { .. } => memories
+            .next()
+            .expect("three memories")
+            .iter()
+            .map(|&(rank, factor)| Loop::temporal(rank, factor))
+            .collect(),
+        Level::Fanout { .. } => side.to_vec(),
+    });
+    Nest::new(all.collect())
+}
+
+#[track_caller]
+fn check(einsum: &Einsum, levels: &[Vec<(u8, u64)>], side: &[Loop]) {
+    let system = chip();
+    let chain = Chain::of(&system, 0);
+    let nest = nest_of(&chain, levels, side);
+    let counted = account(einsum, &system, &chain, &nest, &ELEMENTS);
+    for (level, _) in chain.levels.iter().enumerate().skip(1) {
+        if chain.memory(level).is_none() {
+            continue;
+        }
+        let walked: f64 = [Slot::Lhs, Slot::Rhs]
+            .iter()
+            .map(|&slot| fills_by_walking(einsum, &nest, slot, level))
+            .sum();
+        assert_eq!(counted.filled[level], walked, "level {level} of {nest:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn fills_of_a_product_equal_a_walk((sizes, levels, _, _) in perfect(4, 3)) {
+        // One more factor of two along N and K runs side by side.
+        let einsum = Einsum::matmul(sizes[0], sizes[1], 2 * sizes[2], 2 * sizes[3]);
+        let side = [Loop::spatial(3, 2, 0), Loop::spatial(2, 2, 1)];
+        check(&einsum, &levels, &side);
+    }
+
+    #[test]
+    fn fills_of_a_convolution_equal_a_walk(
+        (sizes, levels, _, _) in perfect(6, 2),
+        stride in 1u32..=3,
+        dilation in 1u32..=2,
+    ) {
+        let dim = ConvDim {
+            input: 10_000,
+            output: sizes[4],
+            kernel: sizes[5],
+            stride,
+            dilation,
+        };
+        let einsum = Einsum::conv(sizes[1], sizes[0], 2 * sizes[2], sizes[3], &[dim]);
+        // Iterations stay few enough to walk.
+        prop_assume!(einsum.macs() < 10_000.0);
+        let side = [Loop::spatial(2, 2, 1)];
+        check(&einsum, &levels, &side);
+    }
+}
+
+/// Hand-counted: 4x4x4 product, glb holds 2x2x4 tiles, the sum is not split.
+///
+/// DRAM loops M2 N2: lhs tiles 2x4 (8 elements) at each m, kept over n: 2 fills of 8; rhs tiles 4x2 (8)
+/// change with every step: 4 fills of 8. The result leaves once: 16.
+#[test]
+fn a_small_product_by_hand() {
+    let system = chip();
+    let chain = Chain::of(&system, 0);
+    let einsum = Einsum::matmul(1, 4, 4, 4);
+    let levels = [vec![(1, 2), (2, 2)], vec![(1, 2), (2, 2), (3, 4)], vec![]];
+    let nest = nest_of(&chain, &levels, &[]);
+    let counted = account(&einsum, &system, &chain, &nest, &ELEMENTS);
+    assert_eq!(counted.filled[1], 16.0 + 32.0);
+    assert_eq!(counted.read[0], 48.0);
+    assert_eq!(counted.written[0], 16.0);
+}
+
+/// Hand-counted: the sum is split outside of the result's loops, so partial sums travel twice.
+///
+/// DRAM loops K2 M2: the 2x4 result tile is sent out twice for each m (4 · 8 = 32 written), and its
+/// first half comes back once for each m (2 · 8 = 16 read).
+#[test]
+fn split_sums_come_back_but_for_the_first_time() {
+    let system = chip();
+    let chain = Chain::of(&system, 0);
+    let einsum = Einsum::matmul(1, 4, 4, 4);
+    let levels = [vec![(3, 2), (1, 2)], vec![(1, 2), (2, 4), (3, 2)], vec![]];
+    let nest = nest_of(&chain, &levels, &[]);
+    let counted = account(&einsum, &system, &chain, &nest, &ELEMENTS);
+    // lhs: 4 tiles of 2x2; rhs: 2x4 tiles change with k alone: 2 fills of 8.
+    assert_eq!(counted.read[0], 16.0 + 16.0 + 16.0);
+    assert_eq!(counted.written[0], 32.0);
+}
