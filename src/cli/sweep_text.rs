@@ -30,7 +30,7 @@ pub(super) fn text(
     }
     if !sweep.front.is_empty() {
         let (table, left_out) = table(plan, sweep);
-        out.push_str(&format!("\n  {}\n", table.title));
+        out.push('\n');
         for line in table.text(width()).lines() {
             out.push_str(&format!("  {line}\n"));
         }

@@ -127,10 +127,8 @@ fn objectives(root: &Reader) -> Option<Vec<Metric>> {
         }
         for (text, node) in root.strings(key).unwrap_or_default() {
             if others.iter().any(|(word, _)| *word == text) {
-                let message = format!(
-                    "`{text}` cannot be {}d: the other end is good",
-                    &key[..key.len() - 1]
-                );
+                let message =
+                    format!("`{text}` is no figure to {key}: its other end is the good one");
                 let problem = node.problem(Code::OutOfRange, message);
                 root.push(problem.help(format!("write {other} = [\"{text}\"]")));
                 complete = false;
