@@ -295,14 +295,6 @@ proptest! {
             at_most(held.totals.average_power.expect("known").0, asked.0, "the cap");
         }
     }
-
-    #[test]
-    fn a_larger_buffer_never_moves_more_data(kinds in kinds(), knobs in npu(), more in 2u64..4) {
-        let model = workload(kinds);
-        let larger = Knobs { glb_kib: knobs.glb_kib * more, ..knobs };
-        let moved = |k| priced(&model, &chip(k), Fidelity::Scheduled).totals.bytes[0].1.0;
-        at_most(moved(larger), moved(knobs), "main memory traffic");
-    }
 }
 
 #[test]

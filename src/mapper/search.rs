@@ -135,7 +135,7 @@ pub fn best_of(
     })
 }
 
-/// One nest per spatial choice that fits.
+/// Nests of every spatial choice that fits.
 fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nest>, NoMapping> {
     let chain = Chain::of(system, array);
     let bytes = [
@@ -146,9 +146,12 @@ fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nes
     let mut found = Vec::new();
     let mut failed = None;
     for side in spatial::choices(request.einsum, system, &chain) {
-        match tiles::fill(request.einsum, system, &chain, &side, bytes) {
-            Ok(nest) => found.push(nest),
-            Err(error) => failed = Some(error),
+        for tie in tiles::Tie::ALL {
+            match tiles::fill(request.einsum, system, &chain, &side, bytes, tie) {
+                Ok(nest) if found.contains(&nest) => {}
+                Ok(nest) => found.push(nest),
+                Err(error) => failed = Some(error),
+            }
         }
     }
     match failed {

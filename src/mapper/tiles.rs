@@ -22,6 +22,20 @@ const ORDERS: [[Class; 3]; 6] = [
 /// Most divisions of one class that are tried.
 const DIVISIONS: usize = 24;
 
+/// Which of the tiles that cross equally many bytes is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// The largest: inner memories find the most reuse in it.
+    Reuse,
+    /// The one of the fewest bytes: it arrives soonest, and the rest overlaps with work.
+    Overlap,
+}
+
+impl Tie {
+    /// Both.
+    pub(super) const ALL: [Self; 2] = [Self::Reuse, Self::Overlap];
+}
+
 /// Completes spatial loops to a nest.
 ///
 /// `bytes: [lhs, rhs, acc]` per element, partial sums for `acc`.
@@ -31,6 +45,7 @@ pub(super) fn fill(
     chain: &Chain,
     spatial: &Spatial,
     bytes: [f64; 3],
+    tie: Tie,
 ) -> Result<Nest, NoMapping> {
     let n = chain.levels.len();
     let mut levels: Vec<Vec<Loop>> = spatial.iter().map(|l| l.to_vec()).collect();
@@ -52,6 +67,7 @@ pub(super) fn fill(
                 side: &side,
                 least: &inner,
                 bytes,
+                tie,
             })?,
             // Nothing below but the engine: one step at a time.
             None => (inner.clone(), engine_order(einsum, system, chain)),
@@ -99,10 +115,11 @@ struct Choice<'a> {
     side: &'a Extents,
     least: &'a Extents,
     bytes: [f64; 3],
+    tie: Tie,
 }
 
-/// The tile of a memory, and the order of the loops above it, that cross the fewest bytes, those that are
-/// waited for counted twice.
+/// The tile of a memory, and the order of the loops above it, that cross the fewest bytes; bytes
+/// weigh more where the tile does not divide what enters.
 fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
     let at = c.chain.memory(c.level).expect("a memory level");
     let usable = c.system.memories[at].usable().0;
@@ -121,12 +138,6 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
             usable,
         });
     }
-    // With two buffers all transfers but the first tile's are hidden, so that one counts as well.
-    let waited = if c.system.memories[at].buffering > 1 {
-        1.0
-    } else {
-        0.0
-    };
     let [m, n, k] = [Class::M, Class::N, Class::K].map(|class| divisions(&c, class));
     let mut best: Option<(f64, f64, Extents, [Class; 3])> = None;
     let mut tile = c.least.clone();
@@ -143,11 +154,14 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
                 continue;
             }
             for order in ORDERS {
-                let crossed = crossing(&c, held, &tile, order) + waited * need(&tile);
-                let steps = -tile.iter().map(|&e| e as f64).product::<f64>();
-                let better = best.as_ref().is_none_or(|b| (crossed, steps) < (b.0, b.1));
+                let crossed = crossing(&c, held, &tile, order) * padding(&c, &tile);
+                let tie = match c.tie {
+                    Tie::Reuse => -tile.iter().map(|&e| e as f64).product::<f64>(),
+                    Tie::Overlap => need(&tile),
+                };
+                let better = best.as_ref().is_none_or(|b| (crossed, tie) < (b.0, b.1));
                 if better {
-                    best = Some((crossed, steps, tile.clone(), order));
+                    best = Some((crossed, tie, tile.clone(), order));
                 }
             }
         }
@@ -190,6 +204,16 @@ fn crossing(c: &Choice<'_>, held: [bool; 3], tile: &Extents, order: [Class; 3]) 
         total += moved * trips;
     }
     total
+}
+
+/// Iterations with every tile whole over those that are needed: rounding costs time at every level below.
+fn padding(c: &Choice<'_>, tile: &Extents) -> f64 {
+    let ranks = c.entering.iter().zip(tile).zip(c.side);
+    let ratios = ranks.map(|((&entering, &tile), &side)| {
+        let step = (tile * side).max(1);
+        (entering.div_ceil(step) * step) as f64 / entering as f64
+    });
+    ratios.product()
 }
 
 /// Extents of the ranks of a class, largest tile first: equal divisions of one rank after the other.
