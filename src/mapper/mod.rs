@@ -1,8 +1,8 @@
 //! Chooses how an Einsum runs on an engine: spatial loops, tiles per memory, loop orders.
 //!
 //! The declared mapspace: each axis of a fan-out unrolls one of its ranks and packs a second one into
-//! what is left; each memory takes the tile that moves the fewest joules (or bytes) across its boundary,
-//! among equal divisions of each rank; outer memories choose first. Library-tile chips choose among
+//! what is left; each memory takes the tile that moves the fewest bytes across its boundary, those of the
+//! first tile counted twice, among equal divisions of each rank; outer memories choose first. Library-tile chips choose among
 //! their tiles and splits of the sum.
 
 mod library;

@@ -121,7 +121,7 @@ pub fn best_of(
         if let Some(cost) = found
             && best
                 .as_ref()
-                .is_none_or(|b| is_better(&cost, b, request.objective))
+                .is_none_or(|b| is_better(system, &cost, b, request.objective))
         {
             best = Some(cost);
         }
@@ -172,7 +172,7 @@ fn cheapest(system: &System, array: usize, request: &Request<'_>, nests: &[Nest]
         );
         let better = best
             .as_ref()
-            .is_none_or(|(b, _)| is_better(&cost, b, request.objective));
+            .is_none_or(|(b, _)| is_better(system, &cost, b, request.objective));
         if better {
             best = Some((cost, nest));
         }
@@ -183,9 +183,9 @@ fn cheapest(system: &System, array: usize, request: &Request<'_>, nests: &[Nest]
     })
 }
 
-fn is_better(a: &Cost, b: &Cost, objective: Objective) -> bool {
+fn is_better(system: &System, a: &Cost, b: &Cost, objective: Objective) -> bool {
     let key = |c: &Cost| {
-        let (time, energy) = (c.overlapped().0, c.energy.total().0);
+        let (time, energy) = (c.alone(system, 1.0).0, c.energy.total().0);
         match objective {
             Objective::Latency => (time, energy),
             Objective::Energy => (energy, time),

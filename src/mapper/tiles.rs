@@ -101,7 +101,8 @@ struct Choice<'a> {
     bytes: [f64; 3],
 }
 
-/// The tile of a memory, and the order of the loops above it, that cross the fewest bytes.
+/// The tile of a memory, and the order of the loops above it, that cross the fewest bytes, those that are
+/// waited for counted twice.
 fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
     let at = c.chain.memory(c.level).expect("a memory level");
     let usable = c.system.memories[at].usable().0;
@@ -120,6 +121,12 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
             usable,
         });
     }
+    // With two buffers all transfers but the first tile's are hidden, so that one counts as well.
+    let waited = if c.system.memories[at].buffering > 1 {
+        1.0
+    } else {
+        0.0
+    };
     let [m, n, k] = [Class::M, Class::N, Class::K].map(|class| divisions(&c, class));
     let mut best: Option<(f64, f64, Extents, [Class; 3])> = None;
     let mut tile = c.least.clone();
@@ -136,7 +143,7 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
                 continue;
             }
             for order in ORDERS {
-                let crossed = crossing(&c, held, &tile, order);
+                let crossed = crossing(&c, held, &tile, order) + waited * need(&tile);
                 let steps = -tile.iter().map(|&e| e as f64).product::<f64>();
                 let better = best.as_ref().is_none_or(|b| (crossed, steps) < (b.0, b.1));
                 if better {
