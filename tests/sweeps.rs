@@ -601,3 +601,81 @@ values = [1]
               = help: give fewer or shorter axes"#]],
     );
 }
+
+/// Runs the command on a sweep file in a folder of its own; the folder remains for the caller.
+fn command(folder: &Path, text: &str, extra: &[&str]) -> std::process::Output {
+    fs::write(folder.join("sweep.toml"), text).expect("can be written");
+    let mut command = assert_cmd::Command::cargo_bin("wattline").expect("is built");
+    command
+        .current_dir(folder)
+        .args(["sweep", "sweep.toml"])
+        .args(extra);
+    command.output().expect("runs")
+}
+
+#[test]
+fn the_command_writes_the_same_folder_twice() {
+    let folder = folder("command");
+    let files = [
+        "points.jsonl",
+        "points.csv",
+        "front.csv",
+        "pareto.svg",
+        "pareto.png",
+        "manifest.json",
+    ];
+    let read = |out: &str| files.map(|f| fs::read(folder.join(out).join(f)).expect("is written"));
+    let first = command(&folder, SWEEP, &["-o", "a", "-j", "1"]);
+    let second = command(&folder, SWEEP, &["-o", "b", "-j", "8", "--ascii"]);
+    assert_eq!(
+        (first.status.code(), second.status.code()),
+        (Some(0), Some(0))
+    );
+    assert_eq!(read("a")[..5], read("b")[..5]);
+    let shown = String::from_utf8(first.stdout).expect("is text");
+    assert!(
+        shown.starts_with("toy · 4 axes · 36 points · toy 0.75 + toy 0.25\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("what matters") && shown.contains("saved a"),
+        "{shown}"
+    );
+    let csv = String::from_utf8(read("a")[1].clone()).expect("is text");
+    assert_eq!(csv.lines().count(), 37);
+    let head = "point,chip.rows,chip.glb_bytes,scenario.batch,chip.bandwidth_byte_per_s,latency_s,";
+    assert!(csv.starts_with(head), "{csv}");
+    fs::remove_dir_all(folder).expect("can be removed");
+}
+
+#[test]
+fn json_carries_the_front_or_why_there_is_none() {
+    let folder = folder("json");
+    let parse = |o: &std::process::Output| -> serde_json::Value {
+        serde_json::from_slice(&o.stdout).expect("is one document")
+    };
+    let found = command(&folder, SWEEP, &["--json"]);
+    assert_eq!(found.status.code(), Some(0));
+    let document = parse(&found);
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["points"], 36);
+    assert!(
+        document["front"][0]["metrics"]["latency_s"]
+            .as_f64()
+            .is_some_and(|v| v > 0.0)
+    );
+    let at = document["folder"].as_str().expect("is a text");
+    assert!(at.starts_with("reports/toy-") && folder.join(at).join("points.csv").is_file());
+    let impossible = SWEEP.replacen(
+        "[[workload]]",
+        "constraints = [\"area < 1e-6 mm2\"]\n[[workload]]",
+        1,
+    );
+    let found = command(&folder, &impossible, &["--json"]);
+    assert_eq!(found.status.code(), Some(1));
+    assert_eq!(parse(&found)["errors"][0]["code"], "E0501");
+    let found = command(&folder, "schema = 2", &["--json"]);
+    assert_eq!(found.status.code(), Some(2));
+    assert_eq!(parse(&found)["errors"][0]["code"], "E0105");
+    fs::remove_dir_all(folder).expect("can be removed");
+}

@@ -275,25 +275,24 @@ fn range_values<'a>(range: Reader<'a>, node: &'a Node) -> Option<Read<'a>> {
                 .map(|v| (Choice::of_quantity(quantity(v)), node));
             Some(choices.collect())
         }
-        Err(problem) => {
-            place.push(node.problem(problem.code, problem.message));
+        Err((code, message)) => {
+            place.push(node.problem(code, message));
             None
         }
     }
 }
 
+/// Why a range has no values.
+type Refusal = (Code, &'static str);
+
 /// Values of a range: whole numbers where both ends are.
-fn points(from: f64, to: f64, scale: Scale, steps: Option<usize>) -> Result<Vec<f64>, Problem> {
-    let out_of_range = |text: &str| Err(Problem::new(Code::OutOfRange, text));
+fn points(from: f64, to: f64, scale: Scale, steps: Option<usize>) -> Result<Vec<f64>, Refusal> {
     if from > to {
-        return Err(Problem::new(
-            Code::EmptyAxis,
-            "the range is empty: `from` is above `to`",
-        ));
+        return Err((Code::EmptyAxis, "the range is empty: `from` is above `to`"));
     }
     let values: Vec<f64> = match (scale, steps) {
         (Scale::Linear, None) => {
-            return Err(Problem::new(
+            return Err((
                 Code::MissingKey,
                 "a linear range needs `steps`, the number of values from `from` to `to`",
             ));
@@ -311,7 +310,7 @@ fn points(from: f64, to: f64, scale: Scale, steps: Option<usize>) -> Result<Vec<
                 .collect()
         }
         (Scale::Log(_), _) if from <= 0.0 => {
-            return out_of_range("a logarithmic range starts above zero");
+            return Err((Code::OutOfRange, "a logarithmic range starts above zero"));
         }
         (Scale::Log(_), Some(n)) => {
             let ratio = (to / from).powf(1.0 / (n - 1) as f64);

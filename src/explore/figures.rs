@@ -56,7 +56,7 @@ impl Figures {
 }
 
 /// Jobs that a metric is about: all of them, or those that generate.
-fn concerned<'a>(metric: Metric, jobs: &'a [Row]) -> impl Iterator<Item = (usize, &'a Row)> {
+fn concerned(metric: Metric, jobs: &[Row]) -> impl Iterator<Item = (usize, &Row)> {
     let generates = |row: &Row| row.get(Metric::Throughput).is_some();
     let all = jobs.iter().enumerate();
     all.filter(move |(_, row)| !metric.is_of_generation() || generates(row))

@@ -56,7 +56,17 @@ fn root(root: Reader<'_>) -> Option<Read> {
     if root.raw().get("schema").is_none() {
         root.missing("schema", "schema = 1");
     }
-    root.number("schema", SCHEMA..=SCHEMA);
+    if let Some(node) = root.get("schema")
+        && root
+            .evaluate("schema", node)
+            .is_some_and(|q| q.value != SCHEMA)
+    {
+        root.out_of_range(
+            "schema",
+            node,
+            "is not one that this version reads: schema = 1",
+        );
+    }
     let name = root.string("name").filter(|name| checked_name(&root, name));
     let on = root.required_string("on", "name a chip or a file: on = \"edge-npu\"");
     let objectives = objectives(&root);

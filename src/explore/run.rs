@@ -131,10 +131,14 @@ fn evaluate(plan: &Plan, point: usize) -> Result<System, String> {
             values.extend(assignments(&axis.settings, quantity));
         }
     }
-    plan.chip.evaluate_with(&values).map_err(|problems| {
-        let first = problems.0.iter().find(|p| p.code.is_error());
-        first.map_or(String::new(), |p| p.message.clone())
-    })
+    let found = plan.chip.evaluate_with(&values);
+    found.map_err(|problems| first(&problems))
+}
+
+/// The message of the first error.
+fn first(problems: &Problems) -> String {
+    let first = problems.0.iter().find(|p| p.code.is_error());
+    first.map_or(String::new(), |p| p.message.clone())
 }
 
 /// Binds every graph that the chips of a round need and that is not there yet.
@@ -207,7 +211,7 @@ fn price(
                 short = short.max(estimate.memory.short());
                 warnings.extend(estimate.warnings);
             }
-            Err(problem) => return (unpriced(point, problem.message), warnings),
+            Err(problems) => return (unpriced(point, first(&problems)), warnings),
         }
     }
     let weights: Vec<f64> = plan.jobs.iter().map(|j| j.weight).collect();

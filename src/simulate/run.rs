@@ -31,7 +31,7 @@ pub fn run(
     if let Some(problem) = warning {
         task.warnings.0.insert(0, problem);
     }
-    Ok(task.run(&Prepared::new(system), fidelity, memo)?)
+    task.run(&Prepared::new(system), fidelity, memo)
 }
 
 impl Task {
@@ -44,7 +44,7 @@ impl Task {
         chip: &Prepared<'_>,
         fidelity: Fidelity,
         memo: &Memo,
-    ) -> Result<Estimate, Problem> {
+    ) -> Result<Estimate, Problems> {
         let system = chip.system;
         let mut warnings = self.warnings.clone();
         warn_fallbacks(&self.dtypes, system, &mut warnings);
@@ -94,7 +94,7 @@ fn priced<'a>(
     step: &'a BoundStep,
     chip: &Prepared<'_>,
     memo: &Memo,
-) -> Result<PricedStep<'a>, Problem> {
+) -> Result<PricedStep<'a>, Problems> {
     let system = chip.system;
     let prices = price_on(chip, &step.graph, &step.fusion, memo).map_err(|(op, error)| {
         Problem::new(
