@@ -425,12 +425,11 @@ seed = 3
                |        ^^^^^^^^
                = help: known are: exact
 
-            E0101 `strategy.seed` has no effect on kind = "exact", which prices every point
+            W0301 `strategy.seed` has no effect on kind = "exact", which prices every point
               --> sweep.toml:30:1
                |
             30 | seed = 3
-               | ^^^^
-               = help: leave it out"#]],
+               | ^^^^"#]],
     );
 }
 

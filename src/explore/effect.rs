@@ -1,5 +1,7 @@
 //! What matters: how much each axis moves each figure.
 
+use ndarray::Axis;
+
 use crate::simulate::Metric;
 
 use super::plan::Plan;
@@ -96,10 +98,16 @@ fn pairs(
     first: impl Fn(usize) -> bool,
     distance: usize,
 ) -> impl Iterator<Item = (usize, usize)> {
-    let stride = plan.space.stride(axis);
-    let n = plan.space.axes[axis].choices.len();
-    let starts = (0..n_points).filter(move |i| first(i / stride % n));
-    starts.map(move |i| (i, i + distance * stride))
+    let grid = plan.space.grid(n_points);
+    let choices = plan.space.axes[axis].choices.len();
+    let starts = (0..choices.saturating_sub(distance)).filter(|&choice| first(choice));
+    let mut found = Vec::new();
+    for choice in starts {
+        let from = grid.index_axis(Axis(axis), choice);
+        let to = grid.index_axis(Axis(axis), choice + distance);
+        found.extend(from.iter().copied().zip(to.iter().copied()));
+    }
+    found.into_iter()
 }
 
 fn mean_ratio(

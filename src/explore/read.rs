@@ -277,9 +277,9 @@ fn strategy(root: &Reader) {
     reader.choice("kind", &[("exact", ())]);
     if reader.raw().get("seed").is_some() {
         let message = "`strategy.seed` has no effect on kind = \"exact\", which prices every point";
-        let problem = reader.key_problem("seed", Code::UnknownKey, message);
-        reader.push(problem.help("leave it out"));
-        reader.get("seed");
+        let problem = reader.key_problem("seed", Code::NoEffect, message);
+        reader.push(problem);
+        reader.integer("seed", 0..=u64::MAX);
     }
     reader.finish();
 }

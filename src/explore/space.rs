@@ -1,5 +1,7 @@
 //! The grid of design points: axes, their values, and the fixed order of the points.
 
+use ndarray::ArrayD;
+
 use crate::units::{Bytes, Dimension, Quantity, si, significant};
 use crate::workload::{Precision, Scenario};
 
@@ -170,6 +172,16 @@ impl Space {
             .iter()
             .map(|a| a.choices.len())
             .product()
+    }
+
+    /// Indices of the points, one dimension per axis.
+    ///
+    /// Empty if there are not `n_points` points.
+    pub fn grid(&self, n_points: usize) -> ArrayD<usize> {
+        let shape: Vec<usize> = self.axes.iter().map(|a| a.choices.len()).collect();
+        let indices = (0..n_points).collect();
+        ArrayD::from_shape_vec(shape, indices)
+            .unwrap_or_else(|_| ArrayD::from_elem(vec![0; self.axes.len()], 0))
     }
 
     /// Which choice of each axis a point takes.
