@@ -124,17 +124,11 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
     let at = c.chain.memory(c.level).expect("a memory level");
     let usable = c.system.memories[at].usable().0;
     let held = Slot::ALL.map(|slot| c.chain.holds(c.level, slot));
-    let need = |tile: &Extents| -> f64 {
-        let slots = Slot::ALL.iter().zip(held).filter(|(_, held)| *held);
-        slots
-            .map(|(&slot, _)| c.einsum.footprint(slot, tile) * c.bytes[slot as usize])
-            .sum()
-    };
-    let smallest = need(c.least);
-    if smallest > usable {
+    let smallest = Needs::of(&c, held, c.least);
+    if smallest.total() > usable {
         return Err(NoMapping {
             memory: c.system.memories[at].name.clone(),
-            needed: smallest,
+            needed: smallest.total(),
             usable,
         });
     }
@@ -145,20 +139,24 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
         write(&mut tile, tile_m);
         for tile_n in &n {
             write(&mut tile, tile_n);
-            // The largest part of the sum that fits: more never crosses more bytes.
-            let fitting = k.iter().find(|tile_k| {
+            // The largest part of the sum that fits, in a list that shrinks: more never crosses more bytes.
+            let too_large = k.partition_point(|tile_k| {
                 write(&mut tile, tile_k);
-                need(&tile) <= usable
+                Needs::of(&c, held, &tile).total() > usable
             });
-            if fitting.is_none() {
+            let Some(tile_k) = k.get(too_large) else {
                 continue;
-            }
+            };
+            write(&mut tile, tile_k);
+            let needs = Needs::of(&c, held, &tile);
+            let rounds = Rounds::of(&c, &tile);
+            let padding = padding(&c, &tile);
+            let tie = match c.tie {
+                Tie::Reuse => -tile.iter().map(|&e| e as f64).product::<f64>(),
+                Tie::Overlap => needs.total(),
+            };
             for order in ORDERS {
-                let crossed = crossing(&c, held, &tile, order) * padding(&c, &tile);
-                let tie = match c.tie {
-                    Tie::Reuse => -tile.iter().map(|&e| e as f64).product::<f64>(),
-                    Tie::Overlap => need(&tile),
-                };
+                let crossed = rounds.crossing(&needs, order) * padding;
                 let better = best.as_ref().is_none_or(|b| (crossed, tie) < (b.0, b.1));
                 if better {
                     best = Some((crossed, tie, tile.clone(), order));
@@ -171,39 +169,80 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
     Ok((tile, order))
 }
 
-/// Bytes that cross the memory's boundary: each tile once, times the outer loops that repeat it.
-fn crossing(c: &Choice<'_>, held: [bool; 3], tile: &Extents, order: [Class; 3]) -> f64 {
-    let rounds = |rank: usize| {
-        let step = tile[rank] * c.side[rank];
-        c.entering[rank].div_ceil(step.max(1)) as f64
-    };
-    let mut total = 0.0;
-    for slot in Slot::ALL {
-        if !held[slot as usize] {
-            continue;
-        }
-        let (mut visits, mut repeats, mut moved) = (1.0, 1.0, false);
-        for class in order.iter().rev() {
-            for (rank, _) in ranks_of(c.einsum, *class).rev() {
-                let rounds = rounds(rank);
-                if c.einsum.is_relevant(slot, rank) {
-                    visits *= rounds;
-                    moved |= rounds > 1.0;
-                } else if moved {
-                    repeats *= rounds;
-                }
+/// Bytes of each slot that a tile occupies; zero for slots that do not stop here.
+struct Needs([f64; 3]);
+
+impl Needs {
+    fn of(c: &Choice<'_>, held: [bool; 3], tile: &Extents) -> Self {
+        Self(Slot::ALL.map(|slot| {
+            if held[slot as usize] {
+                c.einsum.footprint(slot, tile) * c.bytes[slot as usize]
+            } else {
+                0.0
+            }
+        }))
+    }
+
+    fn total(&self) -> f64 {
+        self.0.iter().sum()
+    }
+}
+
+/// Iterations of the loops above a memory, per class: all ranks of a class move the same slots.
+struct Rounds {
+    m: f64,
+    n: f64,
+    k: f64,
+    g: f64,
+}
+
+impl Rounds {
+    fn of(c: &Choice<'_>, tile: &Extents) -> Self {
+        let mut rounds = Self {
+            m: 1.0,
+            n: 1.0,
+            k: 1.0,
+            g: 1.0,
+        };
+        for (i, rank) in c.einsum.ranks.iter().enumerate() {
+            let step = (tile[i] * c.side[i]).max(1);
+            let times = c.entering[i].div_ceil(step) as f64;
+            match rank.class {
+                Class::M => rounds.m *= times,
+                Class::N => rounds.n *= times,
+                Class::K => rounds.k *= times,
+                Class::G => rounds.g *= times,
             }
         }
-        let moved = visits * repeats * c.einsum.footprint(slot, tile) * c.bytes[slot as usize];
-        // Partial sums travel both ways but for the first visit.
-        let trips = if slot == Slot::Acc {
-            2.0 - 1.0 / repeats
-        } else {
-            1.0
-        };
-        total += moved * trips;
+        rounds
     }
-    total
+
+    fn get(&self, class: Class) -> f64 {
+        match class {
+            Class::M => self.m,
+            Class::N => self.n,
+            Class::K => self.k,
+            Class::G => self.g,
+        }
+    }
+
+    /// Bytes that cross the memory's boundary: each tile once, times the outer loops that repeat it.
+    fn crossing(&self, needs: &Needs, order: [Class; 3]) -> f64 {
+        let of = |slot: Slot, still: Class| {
+            let others = order.iter().filter(|class| **class != still);
+            let visits: f64 = others.map(|class| self.get(*class)).product();
+            let inner = order.iter().rev().take_while(|class| **class != still);
+            let moved = inner.map(|class| self.get(*class)).product::<f64>() > 1.0;
+            let repeats = if moved { self.get(still) } else { 1.0 };
+            // Partial sums travel both ways but for the first visit.
+            let trips = match slot {
+                Slot::Acc => 2.0 - 1.0 / repeats,
+                Slot::Lhs | Slot::Rhs => 1.0,
+            };
+            needs.0[slot as usize] * self.g * visits * repeats * trips
+        };
+        of(Slot::Lhs, Class::N) + of(Slot::Rhs, Class::M) + of(Slot::Acc, Class::K)
+    }
 }
 
 /// Iterations with every tile whole over those that are needed: rounding costs time at every level below.
