@@ -23,20 +23,20 @@ Examples:
   wattline run llama-3.1-8b --on h100-sxm --phase decode --batch 32 --top 10
   wattline run model.onnx --on edge-npu --shape input=1x3x224x224 --set glb='1 MiB'
   wattline run llama-3.1-8b --on h100-sxm --require 'ttft<300ms, power<350W'
-  wattline run resnet-50 --on eyeriss --json
+  wattline run resnet-50 --on edge-npu --json
 ";
 
 const FIT_EXAMPLES: &str = "\
 Examples:
   wattline fit llama-3.1-8b --on h100-sxm --context 131072
   wattline fit llama-3.1-70b --on h100-sxm --batch 4 --dtype w=int4,kv=fp8
-  wattline fit path/to/config.json --on l4 --json
+  wattline fit path/to/config.json --on jetson-agx-orin --json
 ";
 
 const SWEEP_EXAMPLES: &str = "\
 Examples:
   wattline sweep examples/edge-npu.toml
-  wattline sweep examples/edge-npu.toml --set clock='800 MHz' -o reports/slow --ascii
+  wattline sweep examples/edge-npu.toml --set power.cap='1 W' -o reports/capped --ascii
   wattline sweep examples/edge-npu.toml --json
 ";
 

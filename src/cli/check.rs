@@ -1,6 +1,8 @@
-//! `wattline check`: every problem of chip and model files, without simulating.
+//! `wattline check`: every problem of chip, model and sweep files, without simulating.
 
+use crate::catalog;
 use crate::diag::{Problem, Problems};
+use crate::explore::Plan;
 use crate::record::{self, ProblemsDocument};
 
 use super::args::{CheckArgs, Format};
@@ -42,6 +44,10 @@ fn findings(name: &str) -> Vec<Problem> {
     let checked = load::kind_of(name).and_then(|kind| match kind {
         Named::Model => load::model(name).map(|_| Vec::new()),
         Named::Chip => load::evaluate(name, &[]).map(|(_, warnings)| warnings),
+        Named::Sweep => {
+            let plan = Plan::load(&catalog::sweep(name)?, &[]);
+            plan.map(|(_, warnings)| warnings.0)
+        }
     });
     match checked {
         Ok(warnings) => warnings,

@@ -10,6 +10,7 @@ use crate::workload::Workload;
 pub(super) enum Named {
     Model,
     Chip,
+    Sweep,
 }
 
 /// The model of a name or path.
@@ -75,15 +76,21 @@ pub(super) fn kind_of(name: &str) -> Result<Named, Problems> {
 fn kind_of_entry(entry: &Entry) -> Named {
     match (entry.kind, &entry.content) {
         (Kind::Toml, Content::Text(text)) => {
-            let table = toml::de::DeTable::parse(text);
-            let is_model = table.is_ok_and(|t| {
-                let table = t.get_ref();
-                table.contains_key("onnx") || table.contains_key("config")
-            });
-            if is_model { Named::Model } else { Named::Chip }
+            let is_model = table_has(text, &["onnx", "config"]);
+            let is_sweep = table_has(text, &["axis", "minimize", "maximize"]);
+            match (is_model, is_sweep) {
+                (true, _) => Named::Model,
+                (false, true) => Named::Sweep,
+                (false, false) => Named::Chip,
+            }
         }
         (Kind::Onnx | Kind::Json | Kind::Csv | Kind::Toml, _) => Named::Model,
     }
+}
+
+fn table_has(text: &str, keys: &[&str]) -> bool {
+    let table = toml::de::DeTable::parse(text);
+    table.is_ok_and(|t| keys.iter().any(|key| t.get_ref().contains_key(*key)))
 }
 
 fn neither(name: &str) -> Problem {

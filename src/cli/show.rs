@@ -18,6 +18,13 @@ pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Prob
     match load::kind_of(&args.name)? {
         Named::Model => model(args, console)?,
         Named::Chip => chip(args, console)?,
+        Named::Sweep => {
+            let message = format!("`{}` is a sweep file", args.name);
+            let problem = Problem::new(Code::NotAModel, message);
+            return Err(problem
+                .help("run it with `wattline sweep`, or validate it with `wattline check`")
+                .into());
+        }
     }
     Ok(Answer::Yes)
 }

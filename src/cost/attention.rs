@@ -7,11 +7,13 @@
 //! Source: Dao et al., "FlashAttention-2", ICLR 2024, algorithm 1; Dao et al., "Flash-Decoding for
 //! long-context inference", 2023, for the splits; derived for the rest.
 
-use crate::hardware::{Array, Direction, System, Tiles as Mapspace};
+use crate::hardware::{Array, System, Tiles as Mapspace};
+use crate::mapping::Chain;
 use crate::units::{Bytes, Seconds};
-use crate::workload::{Attention, Dtype, Mask};
+use crate::workload::{Attention, Dtype, Mask, Slot};
 
 use super::book::{Cost, Traffic};
+use super::library::clusters;
 use super::vector::vector_time;
 
 /// Query rows and keys of one block.
@@ -50,8 +52,9 @@ pub fn attention(
 ) -> Cost {
     let mut cost = Cost::free(system);
     let engine = &system.arrays[array];
-    let clusters = compute_clusters(system, engine);
-    let blocks = Blocks::of(attention, clusters);
+    let is_library = matches!(system.tiles, Mapspace::Listed { .. });
+    let described = clusters(system).filter(|_| is_library);
+    let blocks = Blocks::of(attention, described);
     let pairs = blocks.items * blocks.mean;
     let scores = pairs * (blocks.rows * BLOCK) as f64;
     let macs = scores * (attention.qk_dim + attention.v_dim) as f64;
@@ -59,28 +62,43 @@ pub fn attention(
     let rate = engine.peak(dtype).map_or(1.0, |p| p.0) * engine.achievable;
     let softmax = vector_time(system, scores * OPS_PER_SCORE, scores, Dtype::Fp32);
     let even = Seconds(macs / rate) + softmax;
-    cost.matrix = blocks.makespan(even * (clusters / pairs), clusters);
-    cost.vector = softmax;
-    let on_chip = system.memories.iter().position(|m| m.is_on_chip());
-    let repeats = refetch(system, attention, keys_and_values, blocks.walks);
-    cost.traffic[0] = Traffic {
-        read: query_and_result.read + keys_and_values * repeats,
-        written: query_and_result.written,
+    cost.matrix = match described {
+        Some(clusters) => blocks.makespan(even * (clusters / pairs), clusters),
+        None => even,
     };
-    if let Some(i) = on_chip.filter(|i| *i != 0) {
-        cost.traffic[i] = Traffic {
-            read: query_and_result.read + keys_and_values * blocks.walks,
+    cost.vector = softmax;
+    let repeats = refetch(system, attention, keys_and_values, blocks.walks);
+    let width = dtype.bits() / 8.0;
+    let chain = Chain::of(system, array);
+    let mut first = true;
+    for level in 0..chain.levels.len() {
+        let Some(i) = chain.memory(level) else {
+            continue;
+        };
+        let memory = &system.memories[i];
+        let walked = |walks: f64| Traffic {
+            read: query_and_result.read + keys_and_values * walks,
             written: query_and_result.written,
         };
-    }
-    for (i, memory) in system.memories.iter().enumerate() {
-        let rate = memory.achieved_bandwidth(Direction::Both) * memory.instances as f64;
-        if cost.traffic[i].total() > Bytes::ZERO {
-            cost.ports[i] = cost.traffic[i].total() / rate;
+        cost.traffic[i] = if level == 0 {
+            walked(repeats)
+        } else if first {
+            walked(blocks.walks)
+        } else {
+            let block = (attention.qk_dim + attention.v_dim) as f64 * BLOCK as f64 * width;
+            inner_traffic(engine, &chain, level, dtype, macs, Bytes(pairs * block))
+        };
+        if level > 0 && first {
+            // What feeds the engine directly also serves every MAC.
+            first = false;
+            let fed = inner_traffic(engine, &chain, level, dtype, macs, Bytes::ZERO);
+            cost.traffic[i].read += fed.read;
+            cost.traffic[i].written += fed.written;
         }
+        cost.ports[i] = cost.traffic[i].port_time(memory, memory.instances as f64);
     }
-    if let Some(i) = on_chip.filter(|i| *i != 0 && matches!(system.tiles, Mapspace::Listed { .. }))
-    {
+    let cache = (1..chain.levels.len()).find_map(|level| chain.memory(level));
+    if let (Some(i), Some(clusters)) = (cache, described) {
         // A cluster gets its share of the cache's rate, and waits for each block.
         let shared = cost.ports[i] * (clusters / pairs);
         let walk = blocks.makespan(shared.max(BLOCK_LATENCY), clusters);
@@ -116,7 +134,7 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn of(a: &Attention, clusters: f64) -> Self {
+    fn of(a: &Attention, clusters: Option<f64>) -> Self {
         let group = (a.q_heads / a.kv_heads.max(1)).max(1);
         if a.q_len < BLOCK {
             Self::packed(a, group, clusters)
@@ -126,12 +144,12 @@ impl Blocks {
     }
 
     /// Few queries: the query heads of a group share their keys, so they fill one block's rows together.
-    fn packed(a: &Attention, group: u64, clusters: f64) -> Self {
+    fn packed(a: &Attention, group: u64, clusters: Option<f64>) -> Self {
         let rows = a.q_len * group;
         let n_blocks = rows.div_ceil(BLOCK);
         let units = (n_blocks * a.kv_heads) as f64 * a.batch as f64;
         let keys = (a.keys_read() / BLOCK as f64).ceil().max(1.0);
-        let splits = splits(units, keys, clusters);
+        let splits = clusters.map_or(1, |c| splits(units, keys, c));
         let each = (keys / splits as f64).ceil();
         Self {
             items: units * splits as f64,
@@ -171,7 +189,8 @@ impl Blocks {
             mean,
             longest: longest.max(mean),
             rows: BLOCK,
-            walks: (n_blocks * group) as f64,
+            // The mask spares most blocks part of the keys.
+            walks: (n_blocks * group) as f64 * (mean / keys).min(1.0),
             splits: 1,
         }
     }
@@ -200,20 +219,46 @@ fn splits(units: f64, keys: f64, clusters: f64) -> u64 {
     enough.unwrap_or(1)
 }
 
-/// Independent places that tiles are spread over: instances of what holds a tile's operands.
-fn compute_clusters(system: &System, engine: &Array) -> f64 {
-    let near = system.memories.iter().filter(|m| m.is_on_chip());
-    let shared = near
-        .filter(|m| m.instances < engine.instances || engine.instances == 1)
-        .map(|m| m.instances)
-        .max();
-    shared.unwrap_or(1).max(1) as f64
+/// A memory inside a cluster takes each key block once and hands it on; the last one that holds a slot feeds
+/// the engine, as for products.
+fn inner_traffic(
+    engine: &Array,
+    chain: &Chain,
+    level: usize,
+    dtype: Dtype,
+    macs: f64,
+    blocks: Bytes,
+) -> Traffic {
+    let native = engine.tile;
+    let (m, n, k) = native.map_or((1.0, 1.0, 1.0), |t| (t.m as f64, t.n as f64, t.k as f64));
+    let width = dtype.bits() / 8.0;
+    let sum = engine.accumulator(dtype).bits() / 8.0;
+    let inner = level + 1..chain.levels.len();
+    let is_last =
+        |slot: Slot| chain.holds(level, slot) && !inner.clone().any(|l| chain.holds(l, slot));
+    let mut traffic = Traffic::default();
+    if chain.holds(level, Slot::Rhs) {
+        traffic.written += blocks;
+        traffic.read += if is_last(Slot::Rhs) {
+            Bytes(macs * width / m)
+        } else {
+            blocks
+        };
+    }
+    if is_last(Slot::Lhs) {
+        traffic.read += Bytes(macs * width / n);
+    }
+    if is_last(Slot::Acc) && engine.stationary != Some(Slot::Acc) {
+        traffic.read += Bytes(macs * sum / k);
+        traffic.written += Bytes(macs * sum / k);
+    }
+    traffic
 }
 
 /// How often main memory delivers the keys and values: once if the cache of one head and sequence stays
 /// on the chip between query blocks, else once per block.
 fn refetch(system: &System, a: &Attention, keys_and_values: Bytes, blocks: f64) -> f64 {
-    let one = keys_and_values / (a.batch * a.kv_heads).max(1) as f64;
+    let one = keys_and_values / (a.batch as f64 * a.kv_heads as f64).max(1.0);
     let outer = system.memories.iter().find(|m| m.is_on_chip());
     let room = outer.map_or(Bytes::ZERO, |m| m.usable() * m.instances as f64 / 2.0);
     if one <= room { 1.0 } else { blocks }

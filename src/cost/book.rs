@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::hardware::System;
+use crate::hardware::{Direction, Memory, System};
 use crate::units::{Bytes, Joules, Seconds};
 use crate::workload::Dtype;
 
@@ -19,6 +19,24 @@ impl Traffic {
     /// Both directions.
     pub fn total(&self) -> Bytes {
         self.read + self.written
+    }
+
+    /// Busy time of one of `instances` equally loaded instances of a memory: reads and writes add where a
+    /// port serves both, and overlap where they have ports of their own.
+    pub fn port_time(&self, memory: &Memory, instances: f64) -> Seconds {
+        let time = |bytes: Bytes, direction| {
+            if bytes > Bytes::ZERO {
+                bytes / instances / memory.achieved_bandwidth(direction)
+            } else {
+                Seconds::ZERO
+            }
+        };
+        let shared = memory.ports.iter().any(|p| p.direction == Direction::Both);
+        if shared {
+            time(self.total(), Direction::Both)
+        } else {
+            time(self.read, Direction::Read).max(time(self.written, Direction::Write))
+        }
     }
 }
 
@@ -112,11 +130,11 @@ impl EnergyBook {
             return;
         }
         self.events += ops;
-        let unit = system.vectors.first();
-        let each = unit.and_then(|v| {
-            let wide = v.energy.iter().find(|(d, _)| *d == dtype);
-            wide.or(v.energy.first()).map(|e| e.1)
-        });
+        // Run, like the time, on the narrowest wide enough format; narrower figures say nothing.
+        let able = system.vectors.iter().flat_map(|v| &v.energy);
+        let able = able.filter(|(d, _)| d.bits() >= dtype.bits());
+        let each = able.min_by(|a, b| a.0.bits().total_cmp(&b.0.bits()));
+        let each = each.map(|e| e.1);
         if let Some(each) = each {
             self.vector += each * ops;
             self.covered += ops;

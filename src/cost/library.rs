@@ -5,9 +5,10 @@
 //!
 //! Source: the tile and wave decomposition of CUTLASS (NVIDIA, "Efficient GEMM in CUDA"); derived.
 
-use crate::hardware::{Direction, System};
-use crate::units::{Bytes, Seconds};
-use crate::workload::Dtype;
+use crate::hardware::System;
+use crate::mapping::Chain;
+use crate::units::{Bytes, BytesPerSecond, Seconds};
+use crate::workload::{Dtype, Slot};
 
 use super::book::{Cost, Traffic};
 use super::reuse::Widths;
@@ -31,137 +32,163 @@ const STEP_K: u64 = 64;
 /// Source: NVIDIA A100 whitepaper (2020): 64 B per cycle and streaming multiprocessor; the same since.
 const CLUSTER_PORT: f64 = 64.0;
 
-/// Sizes of a product: `acc[g, m, n] = Σ_k lhs[g, m, k] · rhs[g, k, n]`, and bytes of its operands.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Product {
-    pub(super) g: u64,
-    pub(super) m: u64,
-    pub(super) n: u64,
-    pub(super) k: u64,
-}
-
 /// Cost of a product `[g, m, n, k]` under a library tile on an engine.
 ///
-/// `lhs`, `rhs` and `result` are the bytes that main memory must move at least once.
+/// `compulsory` are the bytes that main memory must move at least once. A chip whose clusters are not
+/// described has no waves: its tiles spread evenly.
 pub fn library_gemm(
     system: &System,
-    array: usize,
+    chain: &Chain,
     dtype: Dtype,
     sizes: [u64; 4],
     tile: LibraryTile,
     widths: &Widths,
     compulsory: Traffic,
 ) -> Cost {
-    let product = Product {
-        g: sizes[0],
-        m: sizes[1],
-        n: sizes[2],
-        k: sizes[3],
-    };
+    let [g, m, n, k] = sizes;
     let mut cost = Cost::free(system);
     let clusters = clusters(system);
-    let tiles =
-        (product.g * product.m.div_ceil(tile.m) * product.n.div_ceil(tile.n) * tile.split) as f64;
-    let k = (product.k.div_ceil(STEP_K).div_ceil(tile.split) * STEP_K) as f64;
-    let engine = &system.arrays[array];
+    let cut = Cut::of([g, m, n, k], tile);
+    let engine = &system.arrays[chain.array];
     let peak = engine.peak(dtype).map_or(1.0, |p| p.0) * engine.achievable;
-    let per_tile = (tile.m * tile.n) as f64 * k;
-    let waves = (tiles / clusters).ceil();
     // Each wave fills its pipeline and writes its tile out.
-    cost.matrix = Seconds(waves * per_tile * clusters / peak) + system.overhead.tile * waves;
-    cost.executed_macs = tiles * per_tile;
+    let waves = clusters.map_or(1.0, |c| (cut.tiles / c).ceil());
+    let in_step = clusters.map_or(cut.tiles, |c| waves * c);
+    cost.matrix = Seconds(in_step * cut.macs / peak) + system.overhead.tile * waves;
+    cost.executed_macs = cut.tiles * cut.macs;
     let partials = if tile.split > 1 {
-        Bytes((product.g * product.m * product.n * tile.split) as f64 * widths.partial)
+        Bytes(g as f64 * m as f64 * n as f64 * tile.split as f64 * widths.partial)
     } else {
         Bytes::ZERO
     };
-    let operands = tiles * k * (tile.m as f64 * widths.lhs + tile.n as f64 * widths.rhs);
-    // Clusters without a tile ask for nothing; bandwidth needs enough of them.
-    let busy = (tiles / clusters).min(1.0);
-    for (i, memory) in system.memories.iter().enumerate() {
-        let rate = memory.achieved_bandwidth(Direction::Both) * memory.instances as f64;
-        let outermost_cache = i > 0 && memory.parents.len() == 1 && memory.instances == 1;
-        let traffic = if i == 0 {
+    let mut first_cache = true;
+    for level in 0..chain.levels.len() {
+        let Some(i) = chain.memory(level) else {
+            continue;
+        };
+        let memory = &system.memories[i];
+        let shared_cache = level > 0 && first_cache && memory.instances == 1;
+        let traffic = if level == 0 {
             compulsory
-        } else if outermost_cache {
+        } else if shared_cache {
+            first_cache = false;
             Traffic {
-                read: Bytes(operands) + partials,
+                read: Bytes(cut.operands(tile, widths)) + partials,
                 written: compulsory.written + partials,
             }
-        } else if memory.holds.lhs || memory.holds.rhs {
-            inner_traffic(system, i, &product, tile, operands, widths)
         } else {
-            Traffic::default()
+            inner_traffic(system, chain, level, &cut, tile, widths)
         };
-        cost.traffic[i] = traffic;
-        if traffic.total() > Bytes::ZERO {
-            // Main memory needs no share of its own: its bytes pass the cache as well.
-            let share = if outermost_cache {
-                (tiles.min(clusters) * CLUSTER_PORT * system.process.clock.0 / rate.0).min(1.0)
-            } else if i > 0 {
-                busy
+        cost.traffic[i].read += traffic.read;
+        cost.traffic[i].written += traffic.written;
+        let all = memory.instances as f64;
+        let busy = clusters.map_or(1.0, |c| (cut.tiles / c).min(1.0));
+        let mut time = traffic.port_time(
+            memory,
+            if level > 0 && !shared_cache {
+                all * busy
             } else {
-                1.0
-            };
-            cost.ports[i] = traffic.total() / (rate * share);
+                all
+            },
+        );
+        if let Some(clusters) = clusters.filter(|_| shared_cache) {
+            // Clusters without a tile ask for nothing, and each takes a line per cycle at most.
+            let asked = cut.tiles.min(clusters) * CLUSTER_PORT * system.process.clock.0;
+            time = time.max(traffic.total() / BytesPerSecond(asked));
         }
+        cost.ports[i] = cost.ports[i].max(time);
     }
     cost.energy
-        .book_macs(system, array, dtype, cost.executed_macs);
+        .book_macs(system, chain.array, dtype, cost.executed_macs);
     let traffic = cost.traffic.clone();
     cost.energy.book_traffic(system, &traffic);
-    cost.mapping = Some(format!(
-        "tile {}x{}{}, {} tiles in {} waves",
-        tile.m,
-        tile.n,
-        if tile.split > 1 {
-            format!(" split-k {}", tile.split)
-        } else {
-            String::new()
-        },
-        tiles,
-        waves
-    ));
     cost
 }
 
-/// Scratchpads take the operands of a tile once and hand them to the engine; register files feed native
-/// instructions.
-fn inner_traffic(
-    system: &System,
-    memory: usize,
-    product: &Product,
-    tile: LibraryTile,
-    operands: f64,
-    widths: &Widths,
-) -> Traffic {
-    let at = &system.memories[memory];
-    let fills = Bytes(operands);
-    let native = system.arrays.first().and_then(|a| a.tile);
-    let is_nearest = system
-        .arrays
-        .iter()
-        .any(|a| a.parents.contains(&crate::hardware::Node::Memory(memory)));
-    if !is_nearest || !at.holds.lhs {
-        return Traffic {
-            read: fills,
-            written: fills,
-        };
+/// A tile in one line.
+pub fn describe_library(system: &System, sizes: [u64; 4], tile: LibraryTile) -> String {
+    let cut = Cut::of(sizes, tile);
+    let split = match tile.split {
+        1 => String::new(),
+        parts => format!(" split-k {parts}"),
+    };
+    let waves = clusters(system).map_or(1.0, |c| (cut.tiles / c).ceil());
+    let (m, n, tiles) = (tile.m, tile.n, cut.tiles);
+    format!("tile {m}x{n}{split}, {tiles} tiles in {waves} waves")
+}
+
+/// Tiles of a product.
+struct Cut {
+    /// Number, all groups and splits.
+    tiles: f64,
+    /// Summed length of one, in whole steps.
+    k: f64,
+    /// MACs of one.
+    macs: f64,
+}
+
+impl Cut {
+    fn of([g, m, n, k]: [u64; 4], tile: LibraryTile) -> Self {
+        let rows = m.div_ceil(tile.m) as f64;
+        let columns = n.div_ceil(tile.n) as f64;
+        let k = k.div_ceil(STEP_K).div_ceil(tile.split) as f64 * STEP_K as f64;
+        Self {
+            tiles: g as f64 * rows * columns * tile.split as f64,
+            k,
+            macs: (tile.m * tile.n) as f64 * k,
+        }
     }
-    let (m, n) = native.map_or((1.0, 1.0), |t| (t.m as f64, t.n as f64));
-    let macs = (product.g * product.m.div_ceil(tile.m) * tile.m) as f64
-        * (product.n.div_ceil(tile.n) * tile.n) as f64
-        * product.k as f64;
-    Traffic {
-        read: Bytes(macs * (widths.lhs / n + widths.rhs / m)),
-        written: fills,
+
+    /// Bytes of operands that all tiles take.
+    fn operands(&self, tile: LibraryTile, widths: &Widths) -> f64 {
+        self.tiles * self.k * (tile.m as f64 * widths.lhs + tile.n as f64 * widths.rhs)
     }
 }
 
-/// Places that a tile can run: instances of the innermost memory that is still shared by engines.
-pub(super) fn clusters(system: &System) -> f64 {
-    let first = system.fanouts.first();
-    first.map_or(1.0, |f| {
-        f.axes.iter().map(|a| a.size as f64).product::<f64>() * f.instances as f64
-    })
+/// Memories inside a cluster take the operands of a tile once and hand them on. The last one that holds a
+/// slot feeds the engine's native instructions, one of `m x n x k` reading `m·k` left and `k·n` right
+/// elements, and reading and writing `m·n` partial sums.
+fn inner_traffic(
+    system: &System,
+    chain: &Chain,
+    level: usize,
+    cut: &Cut,
+    tile: LibraryTile,
+    widths: &Widths,
+) -> Traffic {
+    let native = system.arrays[chain.array].tile;
+    let (m, n, k) = native.map_or((1.0, 1.0, 1.0), |t| (t.m as f64, t.n as f64, t.k as f64));
+    let macs = cut.tiles * cut.macs;
+    let is_last = |slot: Slot| {
+        let inner = level + 1..chain.levels.len();
+        chain.holds(level, slot) && !inner.clone().any(|l| chain.holds(l, slot))
+    };
+    let mut traffic = Traffic::default();
+    let inputs = [
+        (Slot::Lhs, tile.m as f64 * widths.lhs, widths.lhs / n),
+        (Slot::Rhs, tile.n as f64 * widths.rhs, widths.rhs / m),
+    ];
+    for (slot, per_step, per_mac) in inputs {
+        if chain.holds(level, slot) {
+            let filled = Bytes(cut.tiles * cut.k * per_step);
+            traffic.written += filled;
+            traffic.read += if is_last(slot) {
+                Bytes(macs * per_mac)
+            } else {
+                filled
+            };
+        }
+    }
+    if is_last(Slot::Acc) && system.arrays[chain.array].stationary != Some(Slot::Acc) {
+        traffic.read += Bytes(macs * widths.partial / k);
+        traffic.written += Bytes(macs * widths.partial / k);
+    }
+    traffic
+}
+
+/// Places that a tile can run: instances below the first fan-out, or `None` where none is described.
+pub(super) fn clusters(system: &System) -> Option<f64> {
+    let first = system.fanouts.first()?;
+    let each: f64 = first.axes.iter().map(|a| a.size as f64).product();
+    Some(each * first.instances as f64)
 }

@@ -18,8 +18,8 @@ mod vector;
 
 pub use attention::attention;
 pub use book::{Bound, Cost, EnergyBook, Traffic};
-pub use library::{LibraryTile, library_gemm};
+pub use library::{LibraryTile, describe_library, library_gemm};
 pub use nest::price_nest;
 pub use reuse::{Accesses, Widths, account};
-pub use roofline::{ceiling, compute_bound, memory_bound};
+pub use roofline::{ceiling, compute_bound, memory_bound, near_bound};
 pub use vector::{Served, vector};

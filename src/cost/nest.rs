@@ -1,6 +1,6 @@
 //! Time and energy of a loop nest.
 
-use crate::hardware::{Direction, System};
+use crate::hardware::System;
 use crate::mapping::{Chain, Level, Nest};
 use crate::units::{Bytes, Seconds};
 use crate::workload::{Dtype, Einsum};
@@ -45,7 +45,7 @@ pub fn price_nest(
             }
             Level::Memory { memory, .. } => {
                 let bytes = traffic_at(&accesses, level);
-                let time = port_time(system, memory, bytes, instances);
+                let time = bytes.port_time(&system.memories[memory], instances);
                 cost.traffic[memory].read += bytes.read;
                 cost.traffic[memory].written += bytes.written;
                 cost.ports[memory] = cost.ports[memory].max(time);
@@ -54,7 +54,7 @@ pub fn price_nest(
                         written: Bytes(accesses.filled[level]),
                         ..Traffic::default()
                     };
-                    unbuffered += port_time(system, memory, fills, instances);
+                    unbuffered += fills.port_time(&system.memories[memory], instances);
                 }
             }
         }
@@ -74,19 +74,6 @@ fn traffic_at(accesses: &Accesses, level: usize) -> Traffic {
     }
 }
 
-/// Busy time of one of `instances` equally loaded instances.
-fn port_time(system: &System, memory: usize, bytes: Traffic, instances: f64) -> Seconds {
-    let memory = &system.memories[memory];
-    let each = |b: Bytes| b / instances;
-    let shared = memory.ports.iter().any(|p| p.direction == Direction::Both);
-    if shared {
-        return each(bytes.total()) / memory.achieved_bandwidth(Direction::Both);
-    }
-    let read = each(bytes.read) / memory.achieved_bandwidth(Direction::Read);
-    let write = each(bytes.written) / memory.achieved_bandwidth(Direction::Write);
-    read.max(write)
-}
-
 /// First fill and last drain: main memory's share of one outermost tile.
 fn edges(system: &System, chain: &Chain, nest: &Nest, cost: &Cost) -> Seconds {
     let Some(outer) = chain.memory(0) else {
@@ -94,6 +81,5 @@ fn edges(system: &System, chain: &Chain, nest: &Nest, cost: &Cost) -> Seconds {
     };
     let loops = nest.levels[0].iter().map(|l| l.factor as f64);
     let tiles = loops.product::<f64>().max(1.0);
-    let bandwidth = system.memories[outer].achieved_bandwidth(Direction::Both);
-    cost.traffic[outer].total() / tiles / bandwidth
+    cost.traffic[outer].port_time(&system.memories[outer], 1.0) / tiles
 }

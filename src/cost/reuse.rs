@@ -204,7 +204,7 @@ impl Transfer {
         let merged = outside.copies / outside.shared;
         let up = finished * self.result.min(self.width) + partial * self.width;
         // Copies that the network does not add are added in the parent: read, add, write.
-        let extra = finished * (merged - 1.0) * self.width;
+        let extra = finished * self.repeats * (merged - 1.0) * self.width;
         count.written[parent] += up + extra;
         count.read[parent] += partial * self.width + extra;
         if !self.into_engine {

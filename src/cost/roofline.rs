@@ -37,6 +37,15 @@ pub fn compute_bound(system: &System, macs: Macs, dtype: Dtype) -> Seconds {
     )
 }
 
+/// Time of bytes that may have stayed on the chip since they were made.
+pub fn near_bound(system: &System, bytes: Bytes) -> Seconds {
+    let rates = system.memories.iter().enumerate();
+    let able = rates.filter(|(i, m)| *i == 0 || m.is_on_chip());
+    let all = able.map(|(_, m)| m.bandwidth(Direction::Both) * m.instances as f64);
+    let rate = all.take(2).fold(BytesPerSecond::ZERO, BytesPerSecond::max);
+    ceiling(Macs::ZERO, MacsPerSecond(f64::INFINITY), bytes, rate)
+}
+
 /// Time of bytes that must be touched once, of which `beside` more share the same memory.
 ///
 /// If all of them fit into the outermost on-chip memory they may have stayed there, and its bandwidth sets

@@ -1,6 +1,6 @@
 //! Operators of the vector engines: passes over data, simple and special operations.
 
-use crate::hardware::{Direction, Managed, System};
+use crate::hardware::{Managed, System};
 use crate::units::{Bytes, Seconds};
 use crate::workload::{Dtype, VectorWork};
 
@@ -16,21 +16,34 @@ pub struct Served {
 }
 
 impl Served {
-    /// Adds a tensor: one that a previous operator just wrote and that fits into half of a cache is
-    /// found there.
-    pub fn add(&mut self, system: &System, read: Bytes, written: Bytes, may_be_cached: bool) {
-        let fits = |bytes: Bytes| {
-            let cache = last_cache(system).map(|i| &system.memories[i]);
-            cache.is_some_and(|c| bytes <= c.capacity * (c.instances as f64 / 2.0))
-        };
-        let into = if may_be_cached && fits(read.max(written)) {
+    /// Adds a tensor that is read. If an operator made it with `between` bytes passing since, it is found in
+    /// a cache of which both take up no more than half.
+    pub fn read(&mut self, system: &System, bytes: Bytes, between: Option<Bytes>) {
+        let near = between.is_some_and(|between| fits_a_cache(system, bytes + between));
+        let into = if near {
             &mut self.cached
         } else {
             &mut self.main
         };
-        into.read += read;
-        into.written += written;
+        into.read += bytes;
     }
+
+    /// Adds a tensor that is written; one that `stays` on the chip if it takes up no more than half of a
+    /// cache.
+    pub fn write(&mut self, system: &System, bytes: Bytes, stays: bool) {
+        let near = stays && fits_a_cache(system, bytes);
+        let into = if near {
+            &mut self.cached
+        } else {
+            &mut self.main
+        };
+        into.written += bytes;
+    }
+}
+
+fn fits_a_cache(system: &System, bytes: Bytes) -> bool {
+    let cache = last_cache(system).map(|i| &system.memories[i]);
+    cache.is_some_and(|c| bytes <= c.capacity * (c.instances as f64 / 2.0))
 }
 
 /// Index of the outermost on-chip cache.
@@ -55,8 +68,7 @@ pub fn vector(system: &System, work: VectorWork, dtype: Dtype, served: Served) -
     }
     for i in std::iter::once(0).chain(on_chip.filter(|i| *i != 0)) {
         let memory = &system.memories[i];
-        let rate = memory.achieved_bandwidth(Direction::Both) * memory.instances as f64;
-        cost.ports[i] = cost.traffic[i].total() / rate;
+        cost.ports[i] = cost.traffic[i].port_time(memory, memory.instances as f64);
     }
     let (ops, special) = (work.elements * work.ops, work.elements * work.special);
     cost.vector = vector_time(system, ops, special, dtype);

@@ -82,13 +82,15 @@ codes! {
     EnergyCoverage "W0302" "energy is known only in part"
         "No energy figure exists for some of the bytes or operations; totals are not printed below full coverage.";
     Assumed "W0303" "assumed parameters"
-        "Values that the chip file does not give were taken from the class.";
+        "Values that neither the file nor the command gives were assumed: of a chip from its class, of a model's open dimensions from custom.";
     Extrapolated "W0304" "outside of what was measured"
         "The request lies outside of the measured range of the chip's calibration.";
     DtypeFallback "W0306" "data type without a rate"
         "The chip has no rate for the type; the narrowest wider one was used, else the widest.";
     OpCoverage "W0307" "operators known only in part"
         "Some operators are counted by their bytes alone.";
+    CapMissed "W0308" "power cap not met"
+        "Even at the lowest clock the chip draws more than the cap; the figures are those of that clock.";
     Interrupted "I0001" "interrupted"
         "The run was interrupted; what was finished is saved.";
     Internal "E9999" "internal error"

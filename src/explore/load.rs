@@ -43,6 +43,7 @@ impl Plan {
         if let Some(chip) = &chip {
             try_paths(chip, &read.axes, &mut problems);
         }
+        check_sets(sets, &read.axes, &mut problems);
         let mut jobs = Vec::new();
         let total: f64 = read.workloads.iter().map(|w| w.weight).sum();
         for workload in &read.workloads {
@@ -193,6 +194,19 @@ fn try_paths(chip: &Profile, axes: &[ReadAxis], problems: &mut Problems) {
                     problems.push(at_value(problem, &axis.choices[i]));
                 }
             }
+        }
+    }
+}
+
+/// A value set from outside must not be turned by an axis as well.
+fn check_sets(sets: &[(String, String)], axes: &[ReadAxis], problems: &mut Problems) {
+    for (key, _) in sets {
+        let turned = axes.iter().flat_map(|a| &a.axis.settings);
+        let clashes = |s: &Setting| matches!(s, Setting::Chip(path) if path == key);
+        if turned.into_iter().any(clashes) {
+            let message = format!("`{key}` is set on the command line and turned by an axis");
+            let problem = Problem::new(Code::Disagreement, message);
+            problems.push(problem.help("leave --set out, or take the axis out of the file"));
         }
     }
 }

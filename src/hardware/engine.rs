@@ -224,7 +224,7 @@ pub(super) fn vector<'a>(
     let mut energy = energies(reader);
     for &(dtype, _) in &rate {
         if !energy.iter().any(|(d, _)| *d == dtype) {
-            energy.extend(technology::op_energy(chip.node, dtype).map(|e| (dtype, e)));
+            energy.push((dtype, technology::op_energy(chip.node, dtype)));
         }
     }
     let widest = rate[0];

@@ -11,6 +11,7 @@ use crate::document::{Context, Entry, Reader, Table};
 use crate::expr::Environment;
 use crate::hardware::{Array, Class, Direction, FanAxis, Fanout, Memory, Node, System, Vector};
 use crate::units::BytesPerSecond;
+use crate::workload::Slot;
 
 type IsChecked<'a> = &'a dyn Fn(&Entry) -> bool;
 type Named<'a> = Vec<(&'a str, Reader<'a>)>;
@@ -248,9 +249,18 @@ fn memories_above(tree: &Tree, parents: &[Node]) -> Vec<usize> {
 /// vector lane reads two and writes one.
 fn demand(tree: &Tree, arrays: &[Array], vectors: &[Vector]) -> Vec<BytesPerSecond> {
     let of_array = arrays.iter().map(|a| {
+        // A native instruction shares its operands over its tile.
+        let tile = a
+            .tile
+            .map_or([1.0; 3], |t| [t.m as f64, t.n as f64, t.k as f64]);
+        let shared = 2.0 / tile[0] + 2.0 / tile[1];
+        let sums = match a.stationary {
+            Some(Slot::Acc) => 0.0,
+            Some(Slot::Lhs | Slot::Rhs) | None => 2.0 / tile[2],
+        };
         let bytes = |&(dtype, rate): &(_, f64)| {
             let sum = a.accumulator(dtype).bits();
-            rate * (4.0 * dtype.bits() + 2.0 * sum) / 8.0
+            rate * (shared * dtype.bits() + sums * sum) / 8.0
         };
         let most = a.rate.iter().map(bytes).fold(0.0, f64::max);
         (&a.parents, most * a.instances as f64 * a.clock.0)

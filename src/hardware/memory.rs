@@ -293,8 +293,10 @@ fn default_bandwidth(
             (around.engines, "registers are built to feed their engines")
         }
         Some(total) => {
-            let reason = "on-chip memories give 1.6 to 3.5 times the bandwidth of their parent";
-            (total * 3.0 / instances as f64, reason)
+            let fed = total * 3.0 / instances as f64;
+            let reason = "on-chip memories give 1.6 to 3.5 times the bandwidth of their parent, and no less than \
+                          what the engines below take";
+            (fed.max(around.engines), reason)
         }
     };
     chip.assume(reader.path_of("bandwidth"), bandwidth, reason);

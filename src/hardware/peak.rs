@@ -5,13 +5,22 @@ use super::engine::dtype;
 use super::tree::Tree;
 use crate::diag::Code;
 use crate::document::{Entry, Reader};
-use crate::hardware::{Array, Class, Memory, Node, Vector};
+use crate::hardware::{Array, Class, Memory, NativeTile, Node, Vector};
 use crate::technology;
 use crate::units::OpsPerSecond;
-use crate::workload::Dtype;
+use crate::workload::{Dtype, Slot};
 
 /// Rates this far apart are taken as equal: data sheets round.
 const TOLERANCE: f64 = 0.02;
+
+/// Native instruction of an engine that is known by its peak alone.
+///
+/// Source: estimate: between mma m16n8k16 (NVIDIA PTX ISA) and systolic arrays of 32 and up.
+const NATIVE: NativeTile = NativeTile {
+    m: 16,
+    n: 16,
+    k: 16,
+};
 
 /// Peak operations per second by format, widest first.
 pub(super) fn read(root: &Reader) -> Vec<(Dtype, OpsPerSecond)> {
@@ -107,6 +116,10 @@ pub(super) fn array(chip: &Chip, tree: &Tree, peaks: &[(Dtype, OpsPerSecond)]) -
     };
     let reason = "no engine is described, so that the mapping shows no losses";
     chip.assume("array.peak.achievable".into(), achievable, reason);
+    let reason = "tensor cores and systolic arrays take 16 x 8 x 16 and up at once";
+    chip.assume("array.peak.tile".into(), "M = 16, N = 16, K = 16", reason);
+    let reason = "partial sums stay in the engine";
+    chip.assume("array.peak.stationary".into(), "acc", reason);
     Array {
         name: "peak".to_owned(),
         parents,
@@ -114,8 +127,8 @@ pub(super) fn array(chip: &Chip, tree: &Tree, peaks: &[(Dtype, OpsPerSecond)]) -
         rate,
         instances,
         clock: chip.clock,
-        tile: None,
-        stationary: None,
+        tile: Some(NATIVE),
+        stationary: Some(Slot::Acc),
         swap: true,
         acc: Vec::new(),
         area,
@@ -143,7 +156,7 @@ pub(super) fn vector(chip: &Chip, tree: &Tree, array: &Array) -> Vector {
         special: 0.125,
         instances,
         clock: chip.clock,
-        energy: energy.map(|e| (Dtype::Fp32, e)).into_iter().collect(),
+        energy: vec![(Dtype::Fp32, energy)],
         area: technology::mac_area(chip.node, Dtype::Fp32).map(|a| a * lanes as f64),
         source: chip.source.to_owned(),
     }

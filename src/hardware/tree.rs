@@ -162,7 +162,11 @@ impl<'a> Tree<'a> {
             return None;
         }
         let mut parents = Vec::new();
-        for (name, node) in reader.strings("in")? {
+        let names = reader.strings("in")?;
+        if names.is_empty() {
+            reader.missing("in", "name the memory or fan-out it hangs below");
+        }
+        for (name, node) in names {
             match self.parts.iter().position(|p| p.name == name) {
                 Some(part) => {
                     let placed = self.placed.iter().find(|p| p.part == part);

@@ -1,8 +1,8 @@
 //! The best library tile of a product.
 
-use crate::cost::Traffic;
-use crate::cost::{Cost, LibraryTile, Widths, library_gemm};
+use crate::cost::{Cost, LibraryTile, Traffic, Widths, describe_library, library_gemm};
 use crate::hardware::System;
+use crate::mapping::Chain;
 use crate::workload::{Class, Dtype, Einsum};
 
 /// Splits of the sum that libraries offer.
@@ -19,26 +19,32 @@ pub(super) fn best(
     compulsory: Traffic,
 ) -> Option<Cost> {
     let sizes = [Class::G, Class::M, Class::N, Class::K].map(|class| einsum.size(class));
-    let mut best: Option<Cost> = None;
-    for &m in tiles_m {
-        for &n in tiles_n {
-            for (m, n) in [(m, n), (n, m)] {
-                for split in SPLITS {
-                    // A split must leave a few steps each.
-                    if split > 1 && sizes[3] / split < 256 {
-                        break;
-                    }
-                    let tile = LibraryTile { m, n, split };
-                    let cost = library_gemm(system, array, dtype, sizes, tile, widths, compulsory);
-                    let better = best
-                        .as_ref()
-                        .is_none_or(|b| cost.overlapped() < b.overlapped());
-                    if better {
-                        best = Some(cost);
-                    }
-                }
-            }
+    let chain = Chain::of(system, array);
+    let mut best: Option<(Cost, LibraryTile)> = None;
+    for tile in tiles(tiles_m, tiles_n, sizes[3]) {
+        let cost = library_gemm(system, &chain, dtype, sizes, tile, widths, compulsory);
+        let better = best
+            .as_ref()
+            .is_none_or(|(b, _)| cost.overlapped() < b.overlapped());
+        if better {
+            best = Some((cost, tile));
         }
     }
-    best
+    best.map(|(mut cost, tile)| {
+        cost.mapping = Some(describe_library(system, sizes, tile));
+        cost
+    })
+}
+
+/// All tiles, both ways round, with every split that leaves a few steps each.
+fn tiles<'a>(m: &'a [u64], n: &'a [u64], k: u64) -> impl Iterator<Item = LibraryTile> + 'a {
+    let pairs = m.iter().flat_map(move |&m| n.iter().map(move |&n| (m, n)));
+    let both = pairs.flat_map(|(m, n)| {
+        let turned = (m != n).then_some((n, m));
+        std::iter::once((m, n)).chain(turned)
+    });
+    both.flat_map(move |(m, n)| {
+        let splits = SPLITS.into_iter().filter(move |s| *s == 1 || k / s >= 256);
+        splits.map(move |split| LibraryTile { m, n, split })
+    })
 }

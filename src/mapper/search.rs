@@ -135,6 +135,10 @@ pub fn best_of(
     })
 }
 
+/// Smaller and smaller parts of the outermost on-chip memory that are tried: a tile that fills less of it may
+/// round better, and what fits a smaller memory is among the choices of a larger one.
+const HALVINGS: i32 = 4;
+
 /// Nests of every spatial choice that fits.
 fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nest>, NoMapping> {
     let chain = Chain::of(system, array);
@@ -147,10 +151,16 @@ fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nes
     let mut failed = None;
     for side in spatial::choices(request.einsum, system, &chain) {
         for tie in tiles::Tie::ALL {
-            match tiles::fill(request.einsum, system, &chain, &side, bytes, tie) {
-                Ok(nest) if found.contains(&nest) => {}
-                Ok(nest) => found.push(nest),
-                Err(error) => failed = Some(error),
+            for halvings in 0..HALVINGS {
+                let einsum = request.einsum;
+                match tiles::fill(einsum, system, &chain, &side, bytes, tie, halvings) {
+                    Ok(nest) if found.contains(&nest) => {}
+                    Ok(nest) => found.push(nest),
+                    Err(error) => {
+                        failed = failed.or(Some(error));
+                        break;
+                    }
+                }
             }
         }
     }

@@ -36,7 +36,10 @@ impl Tie {
     pub(super) const ALL: [Self; 2] = [Self::Reuse, Self::Overlap];
 }
 
-/// Completes spatial loops to a nest.
+/// Completes spatial loops to a nest, of which the outermost on-chip tile fills `1 / 2^halvings` of what its
+/// memory offers at most.
+///
+///
 ///
 /// `bytes: [lhs, rhs, acc]` per element, partial sums for `acc`.
 pub(super) fn fill(
@@ -46,6 +49,7 @@ pub(super) fn fill(
     spatial: &Spatial,
     bytes: [f64; 3],
     tie: Tie,
+    halvings: i32,
 ) -> Result<Nest, NoMapping> {
     let n = chain.levels.len();
     let mut levels: Vec<Vec<Loop>> = spatial.iter().map(|l| l.to_vec()).collect();
@@ -68,6 +72,11 @@ pub(super) fn fill(
                 least: &inner,
                 bytes,
                 tie,
+                share: if level == 0 {
+                    0.5_f64.powi(halvings)
+                } else {
+                    1.0
+                },
             })?,
             // Nothing below but the engine: one step at a time.
             None => (inner.clone(), engine_order(einsum, system, chain)),
@@ -116,13 +125,14 @@ struct Choice<'a> {
     least: &'a Extents,
     bytes: [f64; 3],
     tie: Tie,
+    share: f64,
 }
 
 /// The tile of a memory, and the order of the loops above it, that cross the fewest bytes; bytes
 /// weigh more where the tile does not divide what enters.
 fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
     let at = c.chain.memory(c.level).expect("a memory level");
-    let usable = c.system.memories[at].usable().0;
+    let usable = c.system.memories[at].usable().0 * c.share;
     let held = Slot::ALL.map(|slot| c.chain.holds(c.level, slot));
     let smallest = Needs::of(&c, held, c.least);
     if smallest.total() > usable {

@@ -120,7 +120,7 @@ fn at(system: &System, entries: &[Entry<'_>], ratio: f64) -> Settled {
 fn lowest(system: &System) -> f64 {
     let points = &system.process.vf;
     let slowest = points.first().map(|p| p.1 / system.process.clock);
-    slowest.map_or(LOWEST_RATIO, |r| r.clamp(0.05, 1.0).min(LOWEST_RATIO))
+    slowest.map_or(LOWEST_RATIO, |r| r.clamp(0.05, 1.0))
 }
 
 /// Voltage over nominal voltage at a clock over nominal clock; 1 without operating points. Below the

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::{compute_bound, memory_bound};
+use crate::cost::{compute_bound, memory_bound, near_bound};
 use crate::hardware::System;
 use crate::schedule::Fusion;
 use crate::units::{Bytes, Macs, Seconds};
@@ -40,7 +40,7 @@ pub(super) fn graph_bound(graph: &OpGraph, system: &System, compulsory: Bytes) -
 /// The roofline of one operator within its graph.
 ///
 /// Its weights, caches, inputs and outputs come from where the whole graph's would; activations may have
-/// stayed on the chip; what a fused operator is handed by its carrier costs nothing.
+/// stayed on the chip; a fused operator takes no time of its own.
 pub(super) fn operator_bound(
     graph: &OpGraph,
     fusion: &Fusion,
@@ -48,16 +48,12 @@ pub(super) fn operator_bound(
     id: OpId,
     compulsory: Bytes,
 ) -> Seconds {
+    if fusion.carrier(id).is_some() {
+        return Seconds::ZERO;
+    }
     let op = graph.operator(id);
-    let carrier = fusion.carrier(id);
-    let handed = |tensor: TensorId| {
-        let maker = graph.producer(tensor);
-        carrier.is_some()
-            && maker
-                .is_some_and(|m| m == id || fusion.carrier(m).unwrap_or(m) == carrier.unwrap_or(m))
-    };
     let (mut cold, mut warm) = (Bytes::ZERO, Bytes::ZERO);
-    for (tensor, bytes) in touches(graph, op).filter(|(t, _)| !handed(*t)) {
+    for (tensor, bytes) in touches(graph, op) {
         if is_compulsory(graph.tensor(tensor).role) {
             cold += bytes;
         } else {
@@ -70,7 +66,7 @@ pub(super) fn operator_bound(
     compute
         .unwrap_or(Seconds::ZERO)
         .max(memory_bound(system, cold, beside))
-        .max(memory_bound(system, warm, Bytes::ZERO))
+        .max(near_bound(system, warm))
 }
 
 /// Tensors that an operator reads and writes, with the bytes of one execution.

@@ -71,10 +71,12 @@ pub struct Totals {
     pub energy_parts: Vec<(String, Joules)>,
     /// Energy over latency.
     pub average_power: Option<Watts>,
-    /// Of the hungriest operator, after capping.
+    /// Of the hungriest operator, at the clock that the cap leaves.
     pub peak_power: Option<Watts>,
     /// Clock over nominal clock under the power cap, at most 1.
     pub clock_ratio: f64,
+    /// False if even the lowest clock draws more than the cap.
+    pub within_cap: bool,
     /// What of the work is covered.
     pub coverage: Coverage,
     /// Bytes moved at each memory, outermost first.

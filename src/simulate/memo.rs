@@ -110,6 +110,8 @@ pub(super) fn fingerprint(system: &System) -> u128 {
         &system.arrays,
         &system.vectors,
         &system.tiles,
+        &system.overhead,
+        &system.process,
     );
     let mut sink = Digest::default();
     // The sink never fails.

@@ -215,12 +215,15 @@ fn totals(
         Fidelity::Mapped => Seconds(weighted(&|s| mapped(system, s).0)),
         Fidelity::Scheduled => settled.latency,
     };
-    let dynamic_energy = is_covered(&book).then(|| {
+    // The bounds have no timeline that a cap could act on, so only the schedule has energy and power.
+    let has_timeline = fidelity == Fidelity::Scheduled;
+    let dynamic_energy = (has_timeline && is_covered(&book)).then(|| {
         let each = entries.iter();
         each.map(|e| dynamic(e.cost, settled.logic_factor) * e.count)
             .sum::<Joules>()
     });
-    let static_energy = settled.standing.map(|p| p * latency);
+    let standing = settled.standing.filter(|_| has_timeline);
+    let static_energy = standing.map(|p| p * latency);
     let energy = dynamic_energy.zip(static_energy).map(|(d, s)| d + s);
     let useful_macs = weighted(&|s| s.graph.useful_macs());
     let peak_time: Seconds = operators
@@ -236,10 +239,15 @@ fn totals(
         dynamic_energy,
         static_energy,
         energy,
-        energy_parts: parts(system, &book, settled.logic_factor),
+        energy_parts: if has_timeline {
+            parts(system, &book, settled.logic_factor)
+        } else {
+            Vec::new()
+        },
         average_power: energy.filter(|_| latency.0 > 0.0).map(|e| e / latency),
-        peak_power: peak_power(system, operators),
+        peak_power: peak_power(operators).filter(|_| has_timeline),
         clock_ratio: settled.ratio,
+        within_cap: settled.within_cap,
         coverage: coverage(steps, &book),
         bytes: total_bytes(system, entries),
     }
@@ -274,15 +282,14 @@ fn parts(system: &System, book: &EnergyBook, logic_factor: f64) -> Vec<(String, 
     all.filter(|(_, e)| e.0 > 0.0).collect()
 }
 
-/// Power of the hungriest operator; the cap holds over operators as well.
-fn peak_power(system: &System, operators: &[OperatorEstimate]) -> Option<Watts> {
-    let cap = system.power.cap.or(system.power.tdp);
+/// Power of the hungriest operator. Caps act on means over milliseconds, so an operator may exceed them.
+fn peak_power(operators: &[OperatorEstimate]) -> Option<Watts> {
     let mut peak: Option<Watts> = None;
     for op in operators.iter().filter(|o| o.latency.0 > 0.0) {
         let power = op.power?;
         peak = Some(peak.map_or(power, |p| p.max(power)));
     }
-    peak.map(|p| cap.map_or(p, |cap| p.min(cap)))
+    peak
 }
 
 fn coverage(steps: &[PricedStep<'_>], book: &EnergyBook) -> Coverage {

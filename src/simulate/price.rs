@@ -73,8 +73,9 @@ pub fn price_on(
 ) -> Result<Vec<Priced>, (String, NoMapping)> {
     let (system, under) = (chip.system, chip.fingerprint);
     let mut all = Vec::with_capacity(graph.len());
+    let distance = Distance::of(graph);
     for (id, op) in graph.nodes() {
-        let question = Question::of(graph, fusion, system, id, op);
+        let question = Question::of(graph, fusion, system, id, op, &distance);
         let answer = memo.get(key(under, &question), || question.answer(chip, memo));
         let cost = answer.map_err(|error| (op.name.clone(), error))?;
         all.push(Priced {
@@ -111,6 +112,32 @@ pub fn resource(system: &System, bound: Bound) -> String {
     }
 }
 
+/// Bytes that pass between two operators: what may have driven a tensor out of a cache.
+struct Distance {
+    /// Bytes of all operators before each one.
+    before: Vec<f64>,
+}
+
+impl Distance {
+    fn of(graph: &OpGraph) -> Self {
+        let mut sum = 0.0;
+        let mut before = vec![0.0];
+        for op in graph.operators() {
+            let reads = op.inputs.iter().enumerate();
+            let read: Bytes = reads.map(|(i, t)| op.bytes_read(i, graph.tensor(*t))).sum();
+            sum += read.0 + written(graph, op).0;
+            before.push(sum);
+        }
+        Self { before }
+    }
+
+    /// Bytes of the operators after `maker` and before `reader`.
+    fn between(&self, maker: OpId, reader: OpId) -> Bytes {
+        let (from, to) = (maker.index() + 1, reader.index());
+        Bytes((self.before[to.max(from)] - self.before[from]).max(0.0))
+    }
+}
+
 /// Everything a price depends on, besides the chip.
 #[derive(Clone, Debug)]
 enum Question {
@@ -135,7 +162,14 @@ enum Question {
 }
 
 impl Question {
-    fn of(graph: &OpGraph, fusion: &Fusion, system: &System, id: OpId, op: &Operator) -> Self {
+    fn of(
+        graph: &OpGraph,
+        fusion: &Fusion,
+        system: &System,
+        id: OpId,
+        op: &Operator,
+        distance: &Distance,
+    ) -> Self {
         match &op.kind {
             OpKind::Einsum { einsum, dtype } => Self::product(graph, system, op, einsum, *dtype),
             OpKind::Attention(a) => {
@@ -157,13 +191,23 @@ impl Question {
             OpKind::Layout(View::Free) => Self::Free,
             OpKind::Elementwise(work) | OpKind::Reduction(work) => {
                 let carried = fusion.carrier(id);
-                Self::vector(graph, system, op, *work, fusion, carried.is_some())
+                let work = *work;
+                Self::vector(
+                    graph,
+                    system,
+                    (id, op),
+                    work,
+                    fusion,
+                    carried.is_some(),
+                    distance,
+                )
             }
             OpKind::Gather { .. }
             | OpKind::Layout(View::Copy)
             | OpKind::KvAppend { .. }
             | OpKind::Opaque { .. } => {
-                Self::vector(graph, system, op, VectorWork::default(), fusion, false)
+                let work = VectorWork::default();
+                Self::vector(graph, system, (id, op), work, fusion, false, distance)
             }
         }
     }
@@ -208,10 +252,11 @@ impl Question {
     fn vector(
         graph: &OpGraph,
         system: &System,
-        op: &Operator,
+        (id, op): (OpId, &Operator),
         work: VectorWork,
         fusion: &Fusion,
         fused: bool,
+        distance: &Distance,
     ) -> Self {
         let mut served = Served::default();
         for (i, input) in op.inputs.iter().enumerate() {
@@ -223,15 +268,16 @@ impl Question {
                     op_carrier(graph, fusion, op) == Some(carrier)
                 });
             if !handed {
-                let fresh = maker.is_some() && tensor.role == Role::Activation;
-                served.add(system, op.bytes_read(i, tensor), Bytes::ZERO, fresh);
+                let between = maker.map(|m| distance.between(m, id));
+                let fresh = between.filter(|_| tensor.role == Role::Activation);
+                served.read(system, op.bytes_read(i, tensor), fresh);
             }
         }
         if !fused {
             for output in &op.outputs {
                 let tensor = graph.tensor(*output);
                 let stays = tensor.role == Role::Activation;
-                served.add(system, Bytes::ZERO, op.bytes_written(tensor), stays);
+                served.write(system, op.bytes_written(tensor), stays);
             }
         }
         let dtype = op.outputs.first().map(|t| graph.tensor(*t).dtype);

@@ -60,6 +60,7 @@ impl Task {
         });
         let totals = sum(&phases);
         warn_coverage(&totals, &mut warnings);
+        warn_cap(&totals, system, &mut warnings);
         let generates = self.phase == Phase::Generate;
         Ok(Estimate {
             model: self.model.clone(),
@@ -115,6 +116,18 @@ fn warn_fallbacks(dtypes: &[Dtype], system: &System, warnings: &mut Problems) {
     }
 }
 
+fn warn_cap(totals: &Totals, system: &System, warnings: &mut Problems) {
+    let cap = system.power.cap.or(system.power.tdp);
+    if let (false, Some(cap)) = (totals.within_cap, cap) {
+        let message = format!(
+            "`{}` draws more than its cap of {cap} at any clock",
+            system.name
+        );
+        let problem = Problem::new(Code::CapMissed, message);
+        warnings.push(problem.help("raise power.cap, or lower power.idle and power.active"));
+    }
+}
+
 fn warn_coverage(totals: &Totals, warnings: &mut Problems) {
     let Coverage { macs, energy, .. } = totals.coverage;
     if energy < 1.0 - 1e-9 {
@@ -167,6 +180,7 @@ fn sum(phases: &[PhaseEstimate]) -> Totals {
             .map(|e| e / latency),
         peak_power: peaks.try_fold(Watts::ZERO, |sum, p| Some(sum.max(p?))),
         clock_ratio: least(|t| t.clock_ratio),
+        within_cap: all().all(|t| t.within_cap),
         coverage: Coverage {
             macs: least(|t| t.coverage.macs),
             bytes: least(|t| t.coverage.bytes),

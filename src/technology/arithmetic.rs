@@ -90,8 +90,8 @@ pub fn mac_energy(node: Meters, dtype: Dtype) -> Option<Joules> {
 
 /// Energy of a simple vector operation (the mean of an addition and a multiplication).
 ///
-/// `None` for formats that no vector engine takes.
-pub fn op_energy(node: Meters, dtype: Dtype) -> Option<Joules> {
+/// Formats below 16 bits run on 16-bit float lanes, 64-bit integers on 32-bit ones.
+pub fn op_energy(node: Meters, dtype: Dtype) -> Joules {
     let at = |op: &Op| energy_at(node, op.pj_45, op.pj_7);
     let pj = match dtype {
         Dtype::Int4 | Dtype::Int8 | Dtype::Bool => (at(&INT8_ADD) + at(&INT8_MUL)) / 2.0,
@@ -102,7 +102,7 @@ pub fn op_energy(node: Meters, dtype: Dtype) -> Option<Joules> {
         Dtype::Fp32 | Dtype::Tf32 => (at(&FP32_ADD) + at(&FP32_MUL)) / 2.0,
         Dtype::Fp64 => at(&FP32_ADD) + at(&FP32_MUL),
     };
-    Some(Joules(pj * 1e-12))
+    Joules(pj * 1e-12)
 }
 
 /// fp16's multiplier energy scaled by the square of the mantissa width (11 bits with the implicit one).

@@ -92,7 +92,7 @@ impl Attention {
     }
 
     fn macs_of(&self, pairs: f64) -> f64 {
-        (self.batch * self.q_heads) as f64 * pairs * (self.qk_dim + self.v_dim) as f64
+        self.batch as f64 * self.q_heads as f64 * pairs * (self.qk_dim as f64 + self.v_dim as f64)
     }
 }
 

@@ -188,7 +188,7 @@ impl Einsum {
     /// Product of the sizes of all ranks of a class.
     pub fn size(&self, class: Class) -> u64 {
         let of_class = self.ranks.iter().filter(|r| r.class == class);
-        of_class.map(|r| r.size).product()
+        of_class.fold(1, |product: u64, r| product.saturating_mul(r.size))
     }
 
     /// Whether a rank moves the operand of a slot.
@@ -231,9 +231,15 @@ impl Axis {
                 let (s, d) = (u64::from(a.coefficient), u64::from(b.coefficient));
                 let common = gcd(s, d);
                 let (s, d) = (s / common, d / common);
-                p * r - p.saturating_sub(d) * r.saturating_sub(s)
+                let all = p.saturating_mul(r);
+                all - p
+                    .saturating_sub(d)
+                    .saturating_mul(r.saturating_sub(s))
+                    .min(all)
             }
-            terms => terms.iter().map(|t| extents[t.rank as usize]).product(),
+            terms => terms.iter().fold(1, |product: u64, t| {
+                product.saturating_mul(extents[t.rank as usize])
+            }),
         };
         points.min(self.size)
     }

@@ -76,6 +76,15 @@ impl Configured {
     fn sizes(&self, binding: &Binding) -> Result<(u64, u64, u64, Wanted), Problems> {
         let mut problems = self.unknown_settings(binding);
         let dim = |name: &str| binding.dims.get(name).copied();
+        let by_option = [("batch", "--batch"), ("seq", "--prompt")];
+        let is_tokens = matches!(binding.stage, Stage::Tokens { .. });
+        for (name, option) in by_option.iter().filter(|_| is_tokens) {
+            if dim(name).is_some() {
+                let message =
+                    format!("`{name}` of a language model is not a symbolic dimension here");
+                problems.push(Problem::new(Code::FixedDim, message).help(format!("use {option}")));
+            }
+        }
         let batch = binding.batch.or(dim("batch")).unwrap_or(1);
         let (tokens, past, wanted) = match (binding.stage, &self.plan.input) {
             (Stage::Tokens { tokens, past }, _) => (tokens, past, Wanted::Last),
