@@ -107,9 +107,12 @@ fn no_operator_beats_its_roofline() {
         }
         for (batch, kv_heads, window) in [(1, 1, 0), (3, 4, 0), (64, 8, 128)] {
             let heads = format!("q_heads=8;kv_heads={kv_heads};head_dim=128;window={window}");
-            let shape = format!("batch={batch};seq={m};kv_len={m};{heads}");
+            let shape = format!("batch={batch};seq={m};{heads}");
             rows.push(row("attention_prefill", "bf16", "burst", &shape));
+            let shape = format!("batch={batch};kv_len={m};{heads}");
             rows.push(row("attention_decode", "bf16/fp8", "burst", &shape));
+            let heads = format!("q_heads=8;kv_heads={kv_heads};head_dim=128");
+            let shape = format!("batch={batch};seq={m};{heads}");
             rows.push(row("attention_encoder", "bf16", "burst", &shape));
         }
         let shape = format!("b={m};h=999");
@@ -160,24 +163,35 @@ g,h100-sxm,x,hot,gemm,bf16,m=64;n=64;k=64,
 h,h100-sxm,x,burst,attention_decode,bf16,batch=1;kv_len=9;q_heads=5;kv_heads=2;head_dim=64,
 i,h100-sxm,x,burst,gemm,bf16,m=64;n=65;k=64
 j
+k,h100-sxm,x,burst,gemm,bf16,m=64;n=64;k=64;bogus=3
+l,h100-sxm,x,burst,gemm,bf16,b=0;m=64;n=64;k=64
+m,h100-sxm,x,burst,bmm,bf16,b=0;m=64;n=64;k=64
+n,h100-sxm,x,burst,gelu,bf16,m=0;n=64
 ";
-    let (out, reasons) = run_ops_csv("in.csv", text, &chip).expect("a table");
+    let priced = run_ops_csv("in.csv", text, &chip).expect("a table");
+    let (out, reasons) = (priced.text, priced.empty);
     let rows = parsed(&out);
     let ids: Vec<&str> = rows.iter().map(|r| r["id"].as_str()).collect();
-    assert_eq!(ids, ["b", "a", "7", "c", "d", "e", "f", "g", "h", "i", "j"]);
+    assert_eq!(
+        ids,
+        [
+            "b", "a", "7", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n",
+        ]
+    );
     let priced: Vec<bool> = rows.iter().map(|r| !r["predicted_us"].is_empty()).collect();
     let expected = [
-        true, false, false, false, false, false, false, false, false, true, false,
+        true, false, false, false, false, false, false, false, false, true, false, false, false,
+        false, false,
     ];
     assert_eq!(priced, expected);
     assert_eq!(rows[0]["note"], "kept, quoted");
-    assert_eq!(reasons.iter().map(|r| r.1).sum::<usize>(), 9);
+    assert_eq!(reasons.iter().map(|r| r.1).sum::<usize>(), 13);
     for reason in [
         Unpriced::Chip("no-such-chip".into()),
         Unpriced::NotModelled("moe"),
         Unpriced::Missing("k".into()),
         Unpriced::NotANumber("n".into()),
-        Unpriced::OutOfRange("m".into()),
+        Unpriced::UnknownKey("bogus".into()),
         Unpriced::Dtype("bf17".into()),
         Unpriced::Regime("hot".into()),
     ] {
@@ -186,6 +200,32 @@ j
             "{reason}: {reasons:?}"
         );
     }
+    for size in ["b", "m"] {
+        let twice = (Unpriced::OutOfRange(size.into()).to_string(), 2);
+        assert!(reasons.contains(&twice), "{reasons:?}");
+    }
+}
+
+#[test]
+fn types_without_a_rate_are_priced_and_counted() {
+    // Hopper multiplies fp4 nowhere: the narrowest wider float is fp8.
+    let text = "\
+id,chip,stack,regime,op,dtype,shape
+a,h100-sxm,x,burst,gemm,nvfp4,m=64;n=64;k=64
+b,h100-sxm,x,burst,gemm,nvfp4,m=64;n=65;k=64
+c,h100-sxm,x,burst,gemm,bf16,m=64;n=64;k=64
+";
+    let priced = run_ops_csv("in.csv", text, &chip).expect("a table");
+    assert_eq!(priced.empty, []);
+    let [warning] = priced.warnings.as_slice() else {
+        panic!("{:?}", priced.warnings);
+    };
+    assert_eq!(warning.code, Code::DtypeFallback);
+    assert!(warning.message.starts_with("2 of 3 rows"), "{warning:?}");
+    let without = text.lines().filter(|l| !l.contains("nvfp4"));
+    let without = without.collect::<Vec<_>>().join("\n");
+    let priced = run_ops_csv("in.csv", &without, &chip).expect("a table");
+    assert_eq!(priced.warnings, []);
 }
 
 #[test]
@@ -235,8 +275,8 @@ tp,llama-2-70b,h100-sxm,4,4,1,1,1,8,1024,128,bf16,vllm,static
 no,no-such-model,h100-sxm,1,1,1,1,1,8,1024,128,bf16,vllm,static
 "
     );
-    let (out, reasons) = run_models_csv("in.csv", &text, &lookup()).expect("a table");
-    let rows = parsed(&out);
+    let priced = run_models_csv("in.csv", &text, &lookup()).expect("a table");
+    let (rows, reasons) = (parsed(&priced.text), priced.empty);
     let value = |i: usize, column: &str| rows[i][column].parse::<f64>().expect("a number");
     // 8.03e9 weights less the embedding table (0.525e9) of 2 bytes at 3.35 TB/s: 4.48 ms a step at least.
     assert!(value(0, "tpot_s") > 0.00448 && value(0, "tpot_s") < 0.012);
@@ -255,4 +295,74 @@ no,no-such-model,h100-sxm,1,1,1,1,1,8,1024,128,bf16,vllm,static
         ("tensor parallelism is not modelled yet".to_owned(), 1),
     ];
     assert_eq!(reasons, expected);
+}
+
+/// Rows of model cases, priced.
+fn cases(rows: &str) -> Vec<BTreeMap<String, String>> {
+    let text = format!("{HEADER}{rows}");
+    let priced = run_models_csv("in.csv", &text, &lookup()).expect("a table");
+    assert_eq!(priced.empty, []);
+    parsed(&priced.text)
+}
+
+fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
+    row[column].parse().expect("a number")
+}
+
+#[test]
+fn a_chip_without_a_request_draws_its_idle_power() {
+    let rows = cases(
+        "\
+a,llama-3.1-8b,h100-sxm,1,1,1,1,1,1,512,32,bf16,vllm,closed
+b,llama-3.1-8b,h100-sxm,4,1,1,1,4,1,512,32,bf16,vllm,closed
+c,llama-3.1-8b,h100-sxm,1,1,1,1,1,1,512,32,bf16,vllm,static
+d,llama-3.1-8b,h100-sxm,4,1,1,1,4,1,512,32,bf16,vllm,static
+",
+    );
+    let system = chip("h100-sxm").expect("known");
+    let idle = system.idle_power().expect("known").0;
+    assert!(idle >= system.power.idle.expect("known").0);
+    for pair in rows.chunks(2) {
+        let [one, four] = pair else { panic!("pairs") };
+        // One request on four chips: as fast as on one, and three chips idle at any time.
+        let same = |column: &str| (number(four, column) / number(one, column) - 1.0).abs() < 1e-5;
+        assert!(same("ttft_s") && same("tpot_s") && same("tokens_per_s"));
+        let expected = number(one, "average_power_w") + 3.0 * idle;
+        assert!((number(four, "average_power_w") / expected - 1.0).abs() < 1e-5);
+        let each = expected / number(one, "tokens_per_s");
+        assert!((number(four, "energy_per_output_token_j") / each - 1.0).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn a_mean_output_just_above_one_still_decodes() {
+    let rows = cases(
+        "\
+a,llama-3.1-8b,h100-sxm,1,1,1,1,1,4,512,1,bf16,vllm,static
+b,llama-3.1-8b,h100-sxm,1,1,1,1,1,4,512,1.25,bf16,vllm,static
+c,llama-3.1-8b,h100-sxm,1,1,1,1,1,4,512,2,bf16,vllm,static
+",
+    );
+    assert_eq!(rows[0]["tpot_s"], "");
+    assert_eq!(rows[1]["tpot_s"], rows[2]["tpot_s"]);
+    // Energy of the batch grows by the same decode step, a quarter of it in the second row.
+    let energy = |i: usize, output: f64| number(&rows[i], "energy_per_output_token_j") * output;
+    let (none, part, whole) = (energy(0, 1.0), energy(1, 1.25), energy(2, 2.0));
+    assert!(whole > none);
+    assert!(((part - none) / (whole - none) - 0.25).abs() < 1e-3);
+}
+
+#[test]
+fn the_mode_does_not_change_what_fits() {
+    let rows = cases(
+        "\
+a,llama-3.1-8b,h100-sxm,1,1,1,1,1,48,8191,1.5,bf16,vllm,static
+b,llama-3.1-8b,h100-sxm,1,1,1,1,1,48,8191,1.5,bf16,vllm,closed
+c,llama-3.1-8b,h100-sxm,1,1,1,1,1,72,8191,1.5,bf16,vllm,static
+d,llama-3.1-8b,h100-sxm,1,1,1,1,1,72,8191,1.5,bf16,vllm,closed
+",
+    );
+    // 16 GB of weights and 48 · 8192 · 128 KiB = 51.5 GB of cache fit in 80 GiB; 77.3 GB do not.
+    let fits: Vec<&str> = rows.iter().map(|r| r["fits"].as_str()).collect();
+    assert_eq!(fits, ["true", "true", "false", "false"]);
 }

@@ -332,6 +332,54 @@ fn fit_answers_with_its_exit_code() {
 }
 
 #[test]
+fn fit_and_run_give_one_verdict() {
+    let on = ["llama-3.1-8b", "--on", "h100-sxm", "--batch", "48"];
+    let fit = json(&[&["fit"], &on[..], &["--json"]].concat(), 0);
+    let more = ["--prompt", "8191", "--output", "1", "--json"];
+    let run = json(&[&["run"], &on[..], &more].concat(), 0);
+    assert_eq!(fit["fit"]["fits"], run["fit"]["fits"]);
+    assert_eq!(fit["fit"]["parts"], run["fit"]["parts"]);
+    // 8 160 tokens at once, not 393 168: two buffers of 14 336 columns of two bytes at most.
+    let activations = run["fit"]["parts"]["activations_bytes"].as_f64();
+    assert!(activations.is_some_and(|a| a > 0.0 && a < 1.5e9), "{run}");
+}
+
+#[test]
+fn fit_and_run_execute_in_the_same_type() {
+    // The chip multiplies int8 only; the model is stored in fp32.
+    let on = ["resnet-50", "--on", "edge-npu", "--json"];
+    let ask = |command| {
+        let (_, out, err) = call(&[&[command], &on[..]].concat());
+        let document: Value = serde_json::from_str(&out).expect("is JSON");
+        (document, err)
+    };
+    let ((fit, of_fit), (run, of_run)) = (ask("fit"), ask("run"));
+    assert_eq!(
+        fit["fit"]["parts"]["weights_bytes"],
+        run["fit"]["parts"]["weights_bytes"]
+    );
+    for err in [of_fit, of_run] {
+        assert_eq!(err.matches("W0306").count(), 1, "{err}");
+    }
+}
+
+#[test]
+fn the_type_of_the_weights_is_the_stored_one() {
+    for (asked, stored) in [
+        (None, "bf16"),
+        (Some("int8"), "int8"),
+        (Some("int4"), "int4"),
+    ] {
+        let mut on = vec!["llama-3.1-8b", "--on", "h100-sxm", "--json"];
+        on.extend(asked.iter().flat_map(|d| ["--dtype", *d]));
+        for command in ["fit", "run"] {
+            let document = json(&[&[command], &on[..]].concat(), 0);
+            assert_eq!(document["workload"]["weight_dtype"], stored, "{command}");
+        }
+    }
+}
+
+#[test]
 fn the_largest_context_is_the_largest() {
     let fit = |context: &str, margin: &str, code| {
         json(
@@ -540,11 +588,13 @@ fn tables_are_priced_row_by_row() {
     let text = |name: &str| path(name).to_str().expect("is UTF-8").to_owned();
     let rows = "id,chip,stack,regime,op,dtype,shape\n\
                 a,h100-sxm,trtllm,burst,gemm,bf16,m=4096;n=4096;k=4096\n\
-                b,no-such-chip,trtllm,burst,gemm,bf16,m=1;n=1;k=1\n";
+                b,no-such-chip,trtllm,burst,gemm,bf16,m=1;n=1;k=1\n\
+                c,h100-sxm,trtllm,burst,gemm,nvfp4,m=64;n=64;k=64\n";
     std::fs::write(path("ops"), rows).expect("can be written");
     let (code, out, err) = call(&["ops", &text("ops"), "-o", &text("priced")]);
     assert_eq!((code, out.as_str()), (0, ""), "{err}");
-    assert!(err.contains("1 of 2 rows"), "{err}");
+    assert!(err.contains("1 of 3 rows are not priced"), "{err}");
+    assert!(err.contains("W0306 1 of 3 rows"), "{err}");
     let priced = std::fs::read_to_string(path("priced")).expect("is written");
     let lines: Vec<Vec<&str>> = priced.lines().map(|l| l.split(',').collect()).collect();
     let column = lines[0]

@@ -232,6 +232,21 @@ fn an_axis_without_effect_is_named() {
 }
 
 #[test]
+fn a_model_run_at_another_type_is_named_once() {
+    // The model is stored in fp16, and the chip multiplies int8 only.
+    let (plan, sweep) = swept("retyped", &SWEEP.replace("dtype = \"int8\"\n", ""));
+    let code = wattline::diag::Code::DtypeFallback;
+    let found: Vec<_> = sweep.warnings.iter().filter(|w| w.code == code).collect();
+    let [warning] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    let n = plan.space.len();
+    let text = warning.to_string();
+    assert!(text.contains("fp16: products run as int8"), "{text}");
+    assert!(text.contains(&format!("in {n} of {n} points")), "{text}");
+}
+
+#[test]
 fn nothing_feasible_names_the_way_out() {
     let text = SWEEP.replacen(
         "[[workload]]",

@@ -23,4 +23,5 @@ pub use op_graph::op_graph;
 pub use op_table::run_ops_csv;
 pub use ops::{OpPrice, OpRow, Regime, ops};
 pub use shape::Shape;
+pub use table::PricedTable;
 pub use unpriced::Unpriced;

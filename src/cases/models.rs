@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use crate::diag::Problems;
 use crate::hardware::System;
 use crate::serving::{Closed, closed_loop};
-use crate::simulate::{Estimate, Fidelity, Memo, PhaseEstimate, run};
+use crate::simulate::{Estimate, Fidelity, Memo, PhaseEstimate, memory_use, run};
 use crate::units::{Joules, Seconds, Watts};
 use crate::workload::{Dtype, Phase, Precision, Scenario, Workload};
 
 use super::Unpriced;
 use super::decimal::cell;
-use super::table::Table;
+use super::table::{PricedTable, Table};
 use super::unpriced::{count, short};
 
 /// Columns that a table of cases must have.
@@ -148,25 +148,30 @@ fn refused(model: &str, problems: &Problems) -> Unpriced {
     }
 }
 
-/// The figures of one chip's share.
+/// The figures of all replicas.
 fn one(
     case: &ModelCase,
     system: &System,
     workload: &Workload,
     memo: &Memo,
 ) -> Result<ModelPrice, Unpriced> {
-    let batch = case.batch / case.replicas;
+    let share = case.batch / case.replicas;
+    // Less than one request in flight is one at a time, and pauses.
+    let batch = share.max(1.0);
+    let scenario = |phase: Phase, requests: u64, output: u64| Scenario {
+        phase: Some(phase),
+        batch: Some(requests),
+        prompt: whole(case.prompt),
+        output,
+        precision: case.precision,
+        ..Scenario::default()
+    };
+    let refused = |_: Problems| Unpriced::Family(short(&case.model));
     let ask = |phase: Phase, requests: u64| -> Result<Estimate, Unpriced> {
-        let scenario = Scenario {
-            phase: Some(phase),
-            batch: Some(requests),
-            prompt: whole(case.prompt),
-            output: whole(case.output),
-            precision: case.precision,
-            ..Scenario::default()
-        };
-        let found = run(workload, system, &scenario, Fidelity::Scheduled, memo);
-        found.map_err(|_| Unpriced::Family(short(&case.model)))
+        // One token more than a prefill gives, even where the mean rounds to one.
+        let output = case.output.ceil().max(2.0) as u64;
+        let scenario = scenario(phase, requests, output);
+        run(workload, system, &scenario, Fidelity::Scheduled, memo).map_err(refused)
     };
     let decode = between(batch, |n| ask(Phase::Decode, n))?;
     let prefill = match case.mode {
@@ -178,12 +183,33 @@ fn one(
         Mode::Static => together(case, batch, &prefill, &decode),
     };
     let price = price.ok_or(Unpriced::Contradiction("nothing to decode"))?;
+    let price = with_pauses(price, share.min(1.0), system.idle_power());
+    let held = scenario(Phase::Generate, batch.ceil() as u64, whole(case.output));
+    let memory = memory_use(workload, system, &held).map_err(refused)?;
     Ok(ModelPrice {
         tokens_per_s: price.tokens_per_s * case.replicas,
         average_power: price.average_power.map(|p| p * case.replicas),
-        fits: decode.fits && prefill.fits,
+        fits: memory.fits(),
         ..price
     })
+}
+
+/// A chip that is busy for a share of the time.
+///
+/// `power = share · busy + (1 - share) · idle`, `energy per token = power / (tokens/s)`.
+fn with_pauses(price: ModelPrice, share: f64, idle: Option<Watts>) -> ModelPrice {
+    if share >= 1.0 {
+        return price;
+    }
+    let tokens_per_s = price.tokens_per_s * share;
+    let powers = price.average_power.zip(idle);
+    let power = powers.map(|(busy, idle)| busy * share + idle * (1.0 - share));
+    ModelPrice {
+        tokens_per_s,
+        average_power: power,
+        energy_per_output_token: power.map(|p| Joules(p.0 / tokens_per_s)),
+        ..price
+    }
 }
 
 fn whole(mean: f64) -> u64 {
@@ -195,36 +221,35 @@ fn whole(mean: f64) -> u64 {
 struct Pass {
     time: Seconds,
     energy: Option<Joules>,
-    fits: bool,
 }
 
 impl Pass {
-    fn of(estimate: &Estimate) -> Self {
-        let phase = estimate.phases.first();
-        let each = |p: &PhaseEstimate| 1.0 / p.steps.max(1) as f64;
-        Self {
-            time: phase.map_or(Seconds::ZERO, |p| p.totals.latency * each(p)),
-            energy: phase.and_then(|p| Some(p.totals.energy? * each(p))),
-            fits: estimate.memory.fits(),
-        }
+    /// `None` if nothing ran.
+    fn of(estimate: &Estimate) -> Option<Self> {
+        let phase: &PhaseEstimate = estimate.phases.first()?;
+        let each = 1.0 / phase.steps.max(1) as f64;
+        Some(Self {
+            time: phase.totals.latency * each,
+            energy: phase.totals.energy.map(|e| e * each),
+        })
     }
 }
 
-/// The pass at a mean batch, which lies between the two whole ones around it. Below one, it is that of a
-/// single request.
+/// The pass at a mean batch of at least one, which lies between the two whole ones around it.
 fn between(batch: f64, ask: impl Fn(u64) -> Result<Estimate, Unpriced>) -> Result<Pass, Unpriced> {
-    let low = batch.floor().max(1.0);
-    let part = (batch - low).max(0.0);
-    let first = Pass::of(&ask(low as u64)?);
+    let nothing = Unpriced::Contradiction("nothing to decode");
+    let pass = |n: f64| Pass::of(&ask(n as u64)?).ok_or(nothing.clone());
+    let low = batch.floor();
+    let part = batch - low;
+    let first = pass(low)?;
     if part == 0.0 {
         return Ok(first);
     }
-    let second = Pass::of(&ask(low as u64 + 1)?);
+    let second = pass(low + 1.0)?;
     let energies = first.energy.zip(second.energy);
     Ok(Pass {
         time: first.time * (1.0 - part) + second.time * part,
         energy: energies.map(|(a, b)| a * (1.0 - part) + b * part),
-        fits: second.fits,
     })
 }
 
@@ -233,6 +258,9 @@ fn between(batch: f64, ask: impl Fn(u64) -> Result<Estimate, Unpriced>) -> Resul
 /// `power = (E_decode + prefills per step · E_prefill) / tpot`, `tokens/s = batch · output / (ttft +
 /// output · tpot)`, `energy per token = power / (tokens/s)`.
 fn closed(case: &ModelCase, batch: f64, prefill: &Pass, decode: &Pass) -> Option<ModelPrice> {
+    if case.output <= 1.0 {
+        return None;
+    }
     let pace = closed_loop(&Closed {
         requests: batch,
         output: case.output,
@@ -278,8 +306,7 @@ fn together(case: &ModelCase, batch: f64, prefill: &Pass, decode: &Pass) -> Opti
     })
 }
 
-/// Prices a table of cases: the same rows with predictions behind, and the reasons of empty ones with
-/// their number, most frequent first.
+/// Prices a table of cases: the same rows with predictions behind.
 ///
 /// # Errors
 /// E0103 for missing columns, E0109 if the text is not a table.
@@ -287,7 +314,7 @@ pub fn run_models_csv(
     name: &str,
     text: &str,
     lookup: &Lookup<'_>,
-) -> Result<(String, Vec<(String, usize)>), Problems> {
+) -> Result<PricedTable, Problems> {
     let table = Table::read(name, text, &COLUMNS)?;
     let cases: Vec<Result<ModelCase, Unpriced>> =
         (0..table.len()).map(|i| read_case(&table, i)).collect();
@@ -303,8 +330,11 @@ pub fn run_models_csv(
         ],
         Err(_) => Default::default(),
     })?;
-    let reasons = count(prices.iter().filter_map(|p| p.as_ref().err()));
-    Ok((written, reasons))
+    Ok(PricedTable {
+        text: written,
+        empty: count(prices.iter().filter_map(|p| p.as_ref().err())),
+        warnings: Vec::new(),
+    })
 }
 
 fn read_case(table: &Table, row: usize) -> Result<ModelCase, Unpriced> {

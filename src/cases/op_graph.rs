@@ -95,6 +95,8 @@ const STORED: Dtype = Dtype::Bf16;
 
 /// `C[m, n] = A[m, k] · B[k, n]` with a weight `B`; `b` counts further rows of `A`.
 fn gemm(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
+    // Whether an operand is stored transposed (`ta`, `tb`) moves the same bytes.
+    shape.only(&["b", "m", "n", "k", "ta", "tb"])?;
     let p = precision(&row.dtype)?;
     let (m, n, k) = (shape.size("m")?, shape.size("n")?, shape.size("k")?);
     let m = rows_of(shape, m)?;
@@ -132,15 +134,16 @@ fn gemm(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
 
 /// `m` times the batch, if there is one.
 fn rows_of(shape: &Shape, m: u64) -> Result<u64, Unpriced> {
-    let batch = shape.count_or("b", 1)?.max(1);
+    let batch = shape.size_or("b", 1)?;
     elements(&[m, batch])?;
     Ok(m * batch)
 }
 
 /// A product of two activations, batched over `b`.
 fn matmul(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
+    shape.only(&["b", "m", "n", "k"])?;
     let dtype = plain_dtype(&row.dtype)?;
-    let g = shape.count_or("b", 1)?.max(1);
+    let g = shape.size_or("b", 1)?;
     let (m, n, k) = (shape.size("m")?, shape.size("n")?, shape.size("k")?);
     for sizes in [[g, m, k], [g, k, n], [g, m, n]] {
         elements(&sizes)?;
@@ -175,12 +178,19 @@ fn attention_dtypes(text: &str) -> Result<(Dtype, Dtype), Unpriced> {
 
 /// Rotary embedding, append to the cache, and attention over it.
 fn serving_attention(row: &OpRow, shape: &Shape, step: Step) -> Result<OpGraph, Unpriced> {
+    let length = match step {
+        Step::Prefill => "seq",
+        Step::Decode => "kv_len",
+    };
+    let heads_of = ["q_heads", "kv_heads", "head_dim", "window"];
+    shape.only(&[&["batch", length], &heads_of[..]].concat())?;
     let (stored, kv) = attention_dtypes(&row.dtype)?;
     let (batch, dim) = (shape.size("batch")?, shape.size("head_dim")?);
     let (q_heads, kv_heads) = heads(shape)?;
-    let (tokens, keys) = match step {
-        Step::Prefill => (shape.size("seq")?, shape.size("seq")?),
-        Step::Decode => (1, shape.size("kv_len")?),
+    let keys = shape.size(length)?;
+    let tokens = match step {
+        Step::Prefill => keys,
+        Step::Decode => 1,
     };
     let mask = match shape.count_or("window", 0)? {
         0 => Mask::Causal,
@@ -253,6 +263,7 @@ fn heads(shape: &Shape) -> Result<(u64, u64), Unpriced> {
 
 /// Attention over the whole sequence, nothing else.
 fn encoder_attention(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
+    shape.only(&["batch", "seq", "q_heads", "kv_heads", "head_dim"])?;
     let (dtype, _) = attention_dtypes(&row.dtype)?;
     let (batch, seq, dim) = (
         shape.size("batch")?,
@@ -291,6 +302,8 @@ fn encoder_attention(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
 
 /// A convolution of `n` images of `w` by `h` and `c` channels with `k` filters of `s` by `r`.
 fn conv2d(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
+    let places = ["pad_w", "pad_h", "stride_h", "stride_v"];
+    shape.only(&[&["w", "h", "c", "n", "k", "s", "r"], &places[..]].concat())?;
     let dtype = plain_dtype(&row.dtype)?;
     let (n, c, k) = (shape.size("n")?, shape.size("c")?, shape.size("k")?);
     let dim = |size: &str, kernel: &str, pad: &str, stride: &str| -> Result<ConvDim, Unpriced> {
@@ -379,9 +392,11 @@ impl VectorKind {
 fn vector(row: &OpRow, shape: &Shape, kind: VectorKind) -> Result<OpGraph, Unpriced> {
     let dtype = plain_dtype(&row.dtype)?;
     let sizes = if shape.has("h") {
+        shape.only(&["b", "h"])?;
         [shape.size("b")?, shape.size("h")?]
     } else {
-        [shape.count_or("m", 1)?.max(1), shape.size("n")?]
+        shape.only(&["m", "n"])?;
+        [shape.size_or("m", 1)?, shape.size("n")?]
     };
     let work = VectorWork {
         elements: elements(&sizes)?,

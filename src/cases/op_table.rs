@@ -1,12 +1,14 @@
 //! The table of single operators: CSV text in, CSV text out.
 
-use crate::diag::Problems;
+use std::collections::BTreeMap;
+
+use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
 
 use super::decimal::cell;
-use super::table::Table;
-use super::unpriced::count;
-use super::{OpRow, ops};
+use super::table::{PricedTable, Table};
+use super::unpriced::{count, short};
+use super::{OpPrice, OpRow, ops};
 
 /// Columns that a table of operators must have.
 const COLUMNS: [&str; 7] = ["id", "chip", "stack", "regime", "op", "dtype", "shape"];
@@ -20,8 +22,7 @@ const ADDED: [&str; 5] = [
     "bound",
 ];
 
-/// Prices a table of operators: the same rows with predictions behind, and the reasons of empty ones with
-/// their number, most frequent first.
+/// Prices a table of operators: the same rows with predictions behind.
 ///
 /// # Errors
 /// E0103 for missing columns, E0109 if the text is not a table.
@@ -29,7 +30,7 @@ pub fn run_ops_csv(
     name: &str,
     text: &str,
     chips: &dyn Fn(&str) -> Result<System, Problems>,
-) -> Result<(String, Vec<(String, usize)>), Problems> {
+) -> Result<PricedTable, Problems> {
     let table = Table::read(name, text, &COLUMNS)?;
     let rows: Vec<OpRow> = (0..table.len())
         .map(|i| {
@@ -55,6 +56,34 @@ pub fn run_ops_csv(
         ],
         Err(_) => Default::default(),
     })?;
-    let reasons = count(prices.iter().filter_map(|p| p.as_ref().err()));
-    Ok((written, reasons))
+    let priced = rows.iter().zip(&prices);
+    let priced = priced.filter_map(|(row, price)| Some((row, price.as_ref().ok()?)));
+    Ok(PricedTable {
+        text: written,
+        empty: count(prices.iter().filter_map(|p| p.as_ref().err())),
+        warnings: fallbacks(priced, rows.len()).into_iter().collect(),
+    })
+}
+
+/// W0306 with the number of rows whose type has no rate on their chip.
+fn fallbacks<'a>(
+    priced: impl Iterator<Item = (&'a OpRow, &'a OpPrice)>,
+    n_rows: usize,
+) -> Option<Problem> {
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for (row, price) in priced {
+        if let Some((asked, runs)) = price.fallback {
+            let kind = format!("{asked} on `{}` runs as {runs}", short(&row.chip));
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    let n: usize = kinds.values().sum();
+    if n == 0 {
+        return None;
+    }
+    let message = format!("{n} of {n_rows} rows have a data type without a rate on their chip");
+    let noted =
+        |problem: Problem, (kind, n): (String, usize)| problem.note(format!("{kind}: {n} rows"));
+    let problem = Problem::new(Code::DtypeFallback, message);
+    Some(kinds.into_iter().fold(problem, noted))
 }

@@ -35,6 +35,15 @@ impl Shape {
         self.0.iter().any(|(k, _)| k == key)
     }
 
+    /// Refuses keys that nothing reads, so that a slip cannot price another shape.
+    ///
+    /// # Errors
+    /// [`Unpriced::UnknownKey`] with the first of them.
+    pub fn only(&self, known: &[&str]) -> Result<(), Unpriced> {
+        let unknown = self.0.iter().find(|(k, _)| !known.contains(&k.as_str()));
+        unknown.map_or(Ok(()), |(k, _)| Err(Unpriced::UnknownKey(short(k))))
+    }
+
     /// A size: a whole number from 1 to 2^31.
     ///
     /// # Errors
@@ -63,6 +72,18 @@ impl Shape {
             return Err(Unpriced::OutOfRange(key.to_owned()));
         }
         Ok(value as u64)
+    }
+
+    /// A size, or `otherwise` if the key is not there.
+    ///
+    /// # Errors
+    /// As [`Self::size`].
+    pub fn size_or(&self, key: &str, otherwise: u64) -> Result<u64, Unpriced> {
+        if self.has(key) {
+            self.size(key)
+        } else {
+            Ok(otherwise)
+        }
     }
 
     /// A count, or `otherwise` if the key is not there.
@@ -109,5 +130,20 @@ mod tests {
             assert_eq!(shape.size(key), Err(expected), "{key}");
         }
         assert!(Shape::parse("m16").is_err());
+    }
+
+    #[test]
+    fn keys_that_nothing_reads_are_refused() {
+        let shape = Shape::parse("m=4;bogus=3").unwrap();
+        let refused = Err(Unpriced::UnknownKey("bogus".into()));
+        assert_eq!(shape.only(&["m", "n"]), refused);
+        assert_eq!(shape.only(&["m", "bogus"]), Ok(()));
+    }
+
+    #[test]
+    fn a_size_that_is_there_is_never_replaced() {
+        let shape = Shape::parse("b=0").unwrap();
+        assert_eq!(shape.size_or("b", 1), Err(Unpriced::OutOfRange("b".into())));
+        assert_eq!(shape.size_or("g", 7), Ok(7));
     }
 }

@@ -4,6 +4,17 @@ use crate::diag::{Code, Problem, Problems, Source};
 
 use super::unpriced::short;
 
+/// A table with predictions behind its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PricedTable {
+    /// As CSV, in the order of the rows that were read.
+    pub text: String,
+    /// Why rows are empty, and how many: most frequent first.
+    pub empty: Vec<(String, usize)>,
+    /// What the reader of the predictions should know.
+    pub warnings: Vec<Problem>,
+}
+
 /// A table as it stands in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Table {

@@ -30,6 +30,9 @@ pub enum Unpriced {
     /// A shape or column lacks a value.
     #[error("`{0}` is missing")]
     Missing(String),
+    /// A shape has a key that the operator does not read.
+    #[error("unknown shape key: {0}")]
+    UnknownKey(String),
     /// Not a number.
     #[error("`{0}` is not a number")]
     NotANumber(String),

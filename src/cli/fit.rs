@@ -7,7 +7,7 @@ use crate::hardware::System;
 use crate::record::{self, FitDocument, HardwarePart, WorkloadPart};
 use crate::report::{Cell, Column, Table};
 use crate::simulate::{self, Estimate, Fidelity, Memo};
-use crate::workload::{Phase, Scenario, Stage, Workload};
+use crate::workload::{Dtype, Phase, Scenario, Stage, Workload};
 
 use super::args::{FitArgs, Format};
 use super::console::Console;
@@ -26,8 +26,11 @@ pub(super) fn command(
     let model = load::model(&args.model);
     let chip = load::evaluate(&args.on, &args.sets);
     let (workload, (system, mut warnings)) = both(model, chip)?;
-    let ask = ask(args, &workload)?;
-    let mut fit = verdict(&workload, &system, &ask, args.margin)?;
+    let mut ask = ask(args, &workload)?;
+    let (runs, warning) = simulate::runnable(&workload, &system, &ask.scenario());
+    ask.precision = runs.precision;
+    warnings.extend(warning);
+    let (mut fit, weight_dtype) = verdict(&workload, &system, &ask, args.margin)?;
     warnings.append(&mut fit.warnings);
     let speed = if fit.fits() {
         speed(&workload, &system, &ask)?
@@ -35,7 +38,7 @@ pub(super) fn command(
         None
     };
     fit.warnings = warnings;
-    let document = document(&fit, &ask, &workload, &system)?;
+    let document = document(&fit, &ask, &workload, &system, weight_dtype)?;
     present(console, &document, &fit, speed.as_ref(), &ask)?;
     if let Some(folder) = &args.path {
         let file = (
@@ -81,10 +84,23 @@ fn ask(args: &FitArgs, workload: &Workload) -> Result<Ask, Problems> {
     })
 }
 
-fn verdict(workload: &Workload, system: &System, ask: &Ask, margin: f64) -> Result<Fit, Problems> {
-    let last = ask.stages().last().copied().unwrap_or(Stage::Infer);
-    let (graph, warnings) = workload.graph(&simulate::binding(&ask.scenario(), last))?;
-    let memory = |ask: &Ask| simulate::memory_use(workload, system, &ask.scenario(), &ask.stages());
+/// The verdict, and the type in which most of the weight bytes are stored.
+fn verdict(
+    workload: &Workload,
+    system: &System,
+    ask: &Ask,
+    margin: f64,
+) -> Result<(Fit, Option<Dtype>), Problems> {
+    let scenario = ask.scenario();
+    let stage = match ask.context {
+        Some(_) => Stage::Tokens {
+            tokens: 1,
+            past: scenario.prompt,
+        },
+        None => Stage::Infer,
+    };
+    let (graph, warnings) = workload.graph(&simulate::binding(&scenario, stage))?;
+    let memory = |ask: &Ask| simulate::memory_use(workload, system, &ask.scenario());
     let probe = Probe {
         memory: &memory,
         shard: Shard::of(&graph),
@@ -95,7 +111,7 @@ fn verdict(workload: &Workload, system: &System, ask: &Ask, margin: f64) -> Resu
     let mut fit = fit::check(&probe, ask, margin)?;
     fit.warnings = warnings;
     fit.warnings.extend(beyond(workload, ask));
-    Ok(fit)
+    Ok((fit, graph.weight_dtype()))
 }
 
 /// Every chip of the catalog; one that cannot be read is no remedy.
@@ -149,11 +165,12 @@ fn document(
     ask: &Ask,
     workload: &Workload,
     system: &System,
+    weight_dtype: Option<Dtype>,
 ) -> Result<FitDocument, Problems> {
     let scenario = ask.scenario();
     let phase = simulate::phase_of(workload, &scenario)?;
-    let own = workload.card().dtype.name();
-    let mut part = WorkloadPart::of(&workload.name, phase, &scenario, Some(own));
+    let stored = weight_dtype.map(|d| d.name());
+    let mut part = WorkloadPart::of(&workload.name, phase, &scenario, stored);
     // The split into prompt and output is not asked for.
     (part.prompt, part.output) = (None, None);
     let hardware = HardwarePart::of(system, &simulate::roofs(system), None);

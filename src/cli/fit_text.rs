@@ -1,8 +1,8 @@
 //! A memory verdict as people read it: verdict, parts, room, and what would make it fit.
 
-use crate::fit::{Ask, Fit, PREFILL_CHUNK, Remedy};
+use crate::fit::{Ask, Fit, Remedy};
 use crate::record::FitDocument;
-use crate::simulate::Estimate;
+use crate::simulate::{Estimate, PREFILL_CHUNK};
 use crate::units::{Bytes, count, percent, significant};
 
 use super::console::Console;

@@ -91,7 +91,17 @@ fn axis(metric: Metric) -> Axis {
         unit: match metric {
             Metric::Area => "mm²".to_owned(),
             Metric::Utilization => String::new(),
-            _ => metric.unit().to_owned(),
+            Metric::Latency
+            | Metric::Ttft
+            | Metric::Tpot
+            | Metric::Throughput
+            | Metric::SampleRate
+            | Metric::Energy
+            | Metric::EnergyPerToken
+            | Metric::EnergyPerSample
+            | Metric::Power
+            | Metric::PeakPower
+            | Metric::Memory => metric.unit().to_owned(),
         },
         better: if metric.is_maximized() {
             Better::Higher

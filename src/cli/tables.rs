@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cases::{self, Lookup};
+use crate::cases::{self, Lookup, PricedTable};
 use crate::catalog;
 use crate::diag::{Code, Problem, Problems};
 use crate::record;
@@ -17,8 +17,8 @@ pub(super) fn ops(args: &OpsArgs, console: &Console) -> Result<Answer, Problems>
     only_csv(console)?;
     let source = catalog::table(&args.table)?.source()?;
     let chips = |name: &str| load::evaluate(name, &[]).map(|(system, _)| system);
-    let (table, empty) = cases::run_ops_csv(&source.name, &source.text, &chips)?;
-    deliver(&table, &empty, args.path.as_deref(), console)
+    let priced = cases::run_ops_csv(&source.name, &source.text, &chips)?;
+    deliver(&priced, args.path.as_deref(), console)
 }
 
 /// Whole models.
@@ -30,8 +30,8 @@ pub(super) fn cases(args: &RunArgs, console: &Console) -> Result<Answer, Problem
         chips: &|name| load::evaluate(name, &[]).map(|(system, _)| system),
         models: &load::model,
     };
-    let (table, empty) = cases::run_models_csv(&source.name, &source.text, &lookup)?;
-    deliver(&table, &empty, args.path.as_deref(), console)
+    let priced = cases::run_models_csv(&source.name, &source.text, &lookup)?;
+    deliver(&priced, args.path.as_deref(), console)
 }
 
 fn only_csv(console: &Console) -> Result<(), Problems> {
@@ -48,11 +48,11 @@ fn only_csv(console: &Console) -> Result<(), Problems> {
 
 /// The table where it was asked for, and why rows are empty on standard error.
 fn deliver(
-    table: &str,
-    empty: &[(String, usize)],
+    priced: &PricedTable,
     path: Option<&Path>,
     console: &Console,
 ) -> Result<Answer, Problems> {
+    let (table, empty) = (priced.text.as_str(), &priced.empty);
     match path {
         Some(path) => record::write_file(path, table.as_bytes())?,
         None => console.print(table)?,
@@ -66,5 +66,6 @@ fn deliver(
         }
         console.note(&text);
     }
+    console.warn(&priced.warnings);
     Ok(Answer::Yes)
 }

@@ -163,8 +163,12 @@ fn bind(
         .par_iter()
         .map(|(key, system, offset)| {
             let workload = &plan.jobs[key.0].workload;
-            let (scenario, _) = runnable(workload, system, &plan.scenario(key.0, *offset));
-            Task::new(workload, &scenario)
+            let asked = plan.scenario(key.0, *offset);
+            let (scenario, warning) = runnable(workload, system, &asked);
+            let mut task = Task::new(workload, &scenario)?;
+            // As in a single run; the sweep joins equal warnings of its points.
+            task.warn_first(warning);
+            Ok::<_, Problems>(task)
         })
         .collect();
     let mut problems = Problems::new();

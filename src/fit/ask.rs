@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diag::Problems;
 use crate::simulate::MemoryUse;
 use crate::units::Bytes;
-use crate::workload::{OpGraph, OpKind, Phase, Precision, Scenario, Stage};
+use crate::workload::{OpGraph, OpKind, Phase, Precision, Scenario};
 
 /// One question about memory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,12 +23,6 @@ pub struct Ask {
     /// Count unknown operators by their bytes alone.
     pub unknown_as_bytes: bool,
 }
-
-/// Most new tokens of all sequences in one step: a longer prompt is processed in chunks.
-///
-/// Source: vLLM 0.10 documentation, "Optimization and tuning", chunked prefill: default of
-/// `max_num_batched_tokens` on large GPUs.
-pub const PREFILL_CHUNK: u64 = 8192;
 
 impl Ask {
     /// Sequences or samples, one unless asked otherwise.
@@ -52,25 +46,6 @@ impl Ask {
             shapes: self.shapes.clone(),
             unknown_as_bytes: self.unknown_as_bytes,
         }
-    }
-
-    /// The steps that need the most: the last chunk of the prompt, and the last token.
-    pub fn stages(&self) -> Vec<Stage> {
-        let Some(context) = self.context else {
-            return vec![Stage::Infer];
-        };
-        let prompt = context.max(2) - 1;
-        let tokens = (PREFILL_CHUNK / self.sequences().max(1)).clamp(1, prompt);
-        vec![
-            Stage::Tokens {
-                tokens,
-                past: prompt - tokens,
-            },
-            Stage::Tokens {
-                tokens: 1,
-                past: prompt,
-            },
-        ]
     }
 }
 

@@ -18,7 +18,7 @@ mod limits;
 mod remedy;
 mod verdict;
 
-pub use ask::{Ask, Candidate, PREFILL_CHUNK, Probe, Shard};
+pub use ask::{Ask, Candidate, Probe, Shard};
 pub use limits::{Limits, MAX_CHIPS};
 pub use remedy::Remedy;
 pub use verdict::{Fit, check};

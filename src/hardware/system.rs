@@ -392,6 +392,15 @@ impl System {
         all
     }
 
+    /// Drawn when nothing runs: idle power and the leakage of all memories; `None` if not known.
+    pub fn idle_power(&self) -> Option<Watts> {
+        let leakages = self.memories.iter();
+        let leakage: Watts = leakages
+            .filter_map(|m| m.leakage.map(|l| l * m.instances as f64))
+            .sum();
+        self.power.idle.map(|idle| idle + leakage)
+    }
+
     /// The format in which a product of the asked format runs: itself, else the narrowest wider one,
     /// else the widest.
     pub fn executed_as(&self, dtype: Dtype) -> Dtype {

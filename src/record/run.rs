@@ -26,7 +26,7 @@ pub struct WorkloadPart {
     pub output: Option<u64>,
     /// Precision asked for; `null` keeps the model's own.
     pub dtype: Option<String>,
-    /// The model's own type of weights.
+    /// The type in which most of the weight bytes are stored, as asked or as the chip needs.
     pub weight_dtype: Option<&'static str>,
     /// Values of symbolic dimensions that were asked for.
     pub dims: BTreeMap<String, u64>,

@@ -28,7 +28,7 @@ pub struct Estimate {
     pub scenario: Scenario,
     /// The phase priced.
     pub phase: Phase,
-    /// The model's own type of weights.
+    /// The type in which most of the weight bytes are stored, as asked or as the chip needs.
     pub weight_dtype: Option<Dtype>,
     /// Parameters; tied weights once.
     pub parameters: f64,

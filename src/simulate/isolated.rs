@@ -5,7 +5,7 @@ use crate::mapper::NoMapping;
 use crate::power::{Entry, dynamic, nominal, settle};
 use crate::schedule::Fusion;
 use crate::units::{Joules, Seconds, Watts};
-use crate::workload::OpGraph;
+use crate::workload::{Dtype, OpGraph};
 
 use super::Memo;
 use super::bound::{compulsory, graph_bound};
@@ -34,6 +34,8 @@ pub struct Isolated {
     pub power: Option<Watts>,
     /// Binding resource of the longest operator.
     pub bound: String,
+    /// The first product's type that the chip has no rate for, and the one it runs as instead.
+    pub fallback: Option<(Dtype, Dtype)>,
 }
 
 /// Prices a graph alone on a chip, its operators one after the other and none fused.
@@ -92,6 +94,11 @@ pub fn isolated(
         power: energy
             .filter(|_| settled.latency.0 > 0.0)
             .map(|e| e / settled.latency),
+        fallback: prices.iter().find_map(|priced| {
+            let asked = graph.operator(priced.op).kind.product_dtype()?;
+            let runs = priced.executed?;
+            (asked != runs).then_some((asked, runs))
+        }),
         bound: longest.map_or(String::new(), |e| binding(system, e.cost, e.overhead)),
     })
 }

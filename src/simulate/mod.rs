@@ -19,9 +19,9 @@ pub use estimate::{
 };
 pub use isolated::{Conditions, Isolated, isolated};
 pub use memo::Memo;
-pub use memory::memory_use;
+pub use memory::{PREFILL_CHUNK, memory_use};
 pub use metric::{Constraint, ConstraintError, Metric, Relation};
 pub use price::{Prepared, Priced, price, price_on, resource};
 pub use run::{roofs, run};
-pub use stage::{Step, binding, longest_context, phase_of, steps};
+pub use stage::{Step, binding, phase_of, steps};
 pub use task::{Task, runnable};

@@ -10,7 +10,7 @@ use super::Memo;
 use super::estimate::{
     Coverage, Estimate, Fidelity, Generation, MemoryUse, PhaseEstimate, Roofs, Totals,
 };
-use super::memory::empty;
+use super::memory::on;
 use super::phase::{PricedStep, summarize};
 use super::price::{Prepared, price_on};
 use super::task::{BoundStep, Task, fallback, runnable};
@@ -28,9 +28,7 @@ pub fn run(
 ) -> Result<Estimate, Problems> {
     let (scenario, warning) = runnable(workload, system, scenario);
     let mut task = Task::new(workload, &scenario)?;
-    if let Some(problem) = warning {
-        task.warnings.0.insert(0, problem);
-    }
+    task.warn_first(warning);
     task.run(&Prepared::new(system), fidelity, memo)
 }
 
@@ -81,13 +79,7 @@ impl Task {
 
     /// What must be in a chip's main memory at once.
     pub fn memory_on(&self, system: &System) -> MemoryUse {
-        let chip = empty(system);
-        MemoryUse {
-            memory: chip.memory,
-            capacity: chip.capacity,
-            reserve: chip.reserve,
-            ..self.memory.clone()
-        }
+        on(system, &self.memory)
     }
 }
 

@@ -76,17 +76,6 @@ pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
     }
 }
 
-/// The step with the most cached tokens, which sets the memory that a generation needs.
-pub fn longest_context(phase: Phase, scenario: &Scenario) -> Option<Stage> {
-    match phase {
-        Phase::Decode | Phase::Generate if scenario.output > 0 => Some(Stage::Tokens {
-            tokens: 1,
-            past: scenario.prompt.saturating_add(scenario.output - 1),
-        }),
-        Phase::Infer | Phase::Prefill | Phase::Decode | Phase::Generate => None,
-    }
-}
-
 /// What a model needs to make a step's graph.
 pub fn binding(scenario: &Scenario, stage: Stage) -> Binding {
     Binding {

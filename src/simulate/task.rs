@@ -8,8 +8,8 @@ use crate::workload::{Dtype, OpGraph, Phase, Precision, Scenario, Workload};
 
 use super::bound::compulsory;
 use super::estimate::MemoryUse;
-use super::memory::include;
-use super::stage::{binding, longest_context, phase_of, steps};
+use super::memory::needed;
+use super::stage::{binding, phase_of, steps};
 
 /// One graph of a scenario and how often it runs.
 #[derive(Clone, Debug)]
@@ -53,7 +53,8 @@ impl Task {
             dtypes: Vec::new(),
             warnings: Problems::new(),
         };
-        for step in steps(phase, scenario) {
+        let steps = steps(phase, scenario);
+        for step in &steps {
             let (graph, warnings) = workload.graph(&binding(scenario, step.stage))?;
             for problem in warnings {
                 task.warnings.push(problem);
@@ -67,23 +68,25 @@ impl Task {
                 fusion,
                 weight: step.weight,
             };
-            include(&mut task.memory, &bound.graph, bound.peak);
             match task.parts.last_mut().filter(|p| p.0 == step.phase) {
                 Some((_, list)) => list.push(bound),
                 None => task.parts.push((step.phase, vec![bound])),
             }
         }
-        if let Some(last) = longest_context(phase, scenario) {
-            let (graph, _) = workload.graph(&binding(scenario, last))?;
-            let activations = peak(&graph, &fuse(&graph)).bytes;
-            include(&mut task.memory, &graph, activations);
-        }
+        let bound = task.parts.iter().flat_map(|(_, list)| list);
+        let known: Vec<_> = steps.iter().map(|s| s.stage).zip(bound).collect();
+        task.memory = needed(workload, scenario, phase, &known)?;
         Ok(task)
     }
 
     /// The phase that is priced.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Puts a warning, such as that of [`runnable`], before the others.
+    pub fn warn_first(&mut self, warning: Option<Problem>) {
+        self.warnings.0.splice(0..0, warning);
     }
 
     fn note_dtypes(&mut self, graph: &OpGraph) {

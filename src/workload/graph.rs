@@ -144,7 +144,7 @@ impl OpGraph {
     pub fn weight_dtype(&self) -> Option<Dtype> {
         let mut sizes: Vec<(Dtype, f64)> = Vec::new();
         for tensor in self.used_weights() {
-            let size = tensor.elements() * tensor.copies as f64;
+            let size = tensor.bytes().0 * tensor.copies as f64;
             match sizes.iter_mut().find(|(d, _)| *d == tensor.dtype) {
                 Some((_, total)) => *total += size,
                 None => sizes.push((tensor.dtype, size)),
