@@ -77,7 +77,8 @@ fn shipped_chips_agree_with_their_data_sheets() {
     let a100 = evaluate(A100).expect("evaluates");
     close(tera(&a100, Dtype::Bf16), 312.0);
     close(tera(&a100, Dtype::Int8), 624.0);
-    close(a100.main_memory().capacity.0, 80e9);
+    // Five stacks of 16 GiB; sold as 80 GB.
+    close(a100.main_memory().capacity.0, 5.0 * 16.0 * 1_073_741_824.0);
     let orin = evaluate(ORIN).expect("evaluates");
     close(tera(&orin, Dtype::Int8), 85.0);
     assert_eq!(orin.arrays[0].name, "peak");
@@ -226,6 +227,8 @@ fn class_defaults_are_listed() {
         .collect();
     expect![[r#"
         array.peak.achievable = 0.85
+        array.peak.tile = M = 16, N = 16, K = 16
+        array.peak.stationary = acc
         vector.vector.lanes = 3125
         memory.hbm.kind = hbm3
         memory.hbm.managed = software

@@ -292,11 +292,15 @@ fn default_bandwidth(
         Some(_) if is_file && around.engines.0 > 0.0 => {
             (around.engines, "registers are built to feed their engines")
         }
+        Some(total) if chip.class == Class::Gpu => {
+            let reason =
+                "caches of GPUs and TPUs give 1.6 to 3.5 times the bandwidth of their parent";
+            (total * 3.0 / instances as f64, reason)
+        }
         Some(total) => {
-            let fed = total * 3.0 / instances as f64;
-            let reason = "on-chip memories give 1.6 to 3.5 times the bandwidth of their parent, and no less than \
-                          what the engines below take";
-            (fed.max(around.engines), reason)
+            let reason =
+                "3 times the bandwidth of the parent, and no less than what the engines below take";
+            ((total * 3.0 / instances as f64).max(around.engines), reason)
         }
     };
     chip.assume(reader.path_of("bandwidth"), bandwidth, reason);
