@@ -234,13 +234,11 @@ fn class_defaults_are_listed() {
         memory.hbm.managed = software
         memory.hbm.holds = lhs, rhs, acc, kv, vector
         memory.hbm.buffering = 1
-        memory.hbm.block = 64 B
         memory.hbm.achievable = 0.85
         memory.l2.kind = sram
         memory.l2.managed = cache
         memory.l2.holds = lhs, rhs, acc, kv, vector
         memory.l2.buffering = 1
-        memory.l2.block = 32 B
         memory.l2.bandwidth = 6 TB/s
         overhead.kernel = 2.5 µs
         overhead.launch = 5 µs
@@ -629,9 +627,9 @@ fn names_must_refer_to_something() {
                = help: known are: sram, regfile, register, ddr3, ddr4, ddr5, lpddr4, lpddr5, gddr5, gddr6, gddr6x, hbm2, hbm2e, hbm3, hbm3e, hbm4, external
 
             E0110 `memory.glb.capacity`: `gbl` is not defined
-              --> chip.toml:32:15
+              --> chip.toml:31:15
                |
-            32 | capacity = "= gbl"
+            31 | capacity = "= gbl"
                |               ^^^
                = help: did you mean `glb`?"#]],
     );
@@ -667,19 +665,12 @@ fn what_is_not_modelled_is_refused() {
     check(
         &text,
         &expect![[r#"
-        E0101 `array.mac.sparsity` is not modelled yet
-          --> chip.toml:69:1
-           |
-        69 | sparsity = { gate = ["lhs"] }
-           | ^^^^^^^^
-           = note: a key that changes no result is refused, so that nobody relies on it; remove it
-
-        E0101 `mapspace.uneven` is not modelled yet
-          --> chip.toml:87:1
-           |
-        87 | uneven = true
-           | ^^^^^^
-           = note: a key that changes no result is refused, so that nobody relies on it; remove it"#]],
+            E0101 `mapspace.uneven` is not modelled yet
+              --> chip.toml:83:1
+               |
+            83 | uneven = true
+               | ^^^^^^
+               = note: a key that changes no result is refused, so that nobody relies on it; remove it"#]],
     );
 }
 
@@ -691,11 +682,11 @@ fn sizes_that_overflow_are_refused() {
     check(
         &text,
         &expect![[r#"
-        E0105 `memory.rf` exists more than 2^40 times
-          --> chip.toml:56:1
-           |
-        56 | in = "pe"
-           | ^^"#]],
+            E0105 `memory.rf` exists more than 2^40 times
+              --> chip.toml:54:1
+               |
+            54 | in = "pe"
+               | ^^"#]],
     );
 }
 

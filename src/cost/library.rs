@@ -20,12 +20,11 @@ pub struct LibraryTile {
     pub m: u64,
     /// Columns of the result.
     pub n: u64,
+    /// Step along the sum.
+    pub k: u64,
     /// Parts into which the sum is split.
     pub split: u64,
 }
-
-/// Step along the summed rank.
-const STEP_K: u64 = 64;
 
 /// Bytes per cycle that one cluster can take from the shared cache.
 ///
@@ -131,7 +130,7 @@ impl Cut {
     fn of([g, m, n, k]: [u64; 4], tile: LibraryTile) -> Self {
         let rows = m.div_ceil(tile.m) as f64;
         let columns = n.div_ceil(tile.n) as f64;
-        let k = k.div_ceil(STEP_K).div_ceil(tile.split) as f64 * STEP_K as f64;
+        let k = k.div_ceil(tile.k).div_ceil(tile.split) as f64 * tile.k as f64;
         Self {
             tiles: g as f64 * rows * columns * tile.split as f64,
             k,

@@ -59,6 +59,11 @@ pub fn price_nest(
             }
         }
     }
+    // Each outermost tile is a transfer that must be set up.
+    let setups = system.overhead.tile * outer_tiles(nest);
+    if let Some(outer) = chain.memory(0) {
+        cost.ports[outer] += setups;
+    }
     cost.exposed = unbuffered + edges(system, chain, nest, &cost);
     cost.energy
         .book_macs(system, chain.array, dtype, einsum.macs());
@@ -79,7 +84,11 @@ fn edges(system: &System, chain: &Chain, nest: &Nest, cost: &Cost) -> Seconds {
     let Some(outer) = chain.memory(0) else {
         return Seconds::ZERO;
     };
+    cost.traffic[outer].port_time(&system.memories[outer], 1.0) / outer_tiles(nest)
+}
+
+/// Tiles that main memory delivers.
+fn outer_tiles(nest: &Nest) -> f64 {
     let loops = nest.levels[0].iter().map(|l| l.factor as f64);
-    let tiles = loops.product::<f64>().max(1.0);
-    cost.traffic[outer].port_time(&system.memories[outer], 1.0) / tiles
+    loops.product::<f64>().max(1.0)
 }

@@ -34,11 +34,6 @@ pub(super) fn array<'a>(
             (1.0, "losses follow from the mapping")
         }
     };
-    let swaps = match chip.class {
-        Class::Gpu | Class::Cpu | Class::Npu | Class::Edge => true,
-        Class::Imc | Class::Photonic => false,
-    };
-    let reason_swap = "operands of digital engines can be exchanged, those of analog ones cannot";
     let mut energy = energies(reader);
     let mut widest: Option<(Dtype, f64)> = None;
     for &(dtype, per_cycle) in &rate {
@@ -60,7 +55,6 @@ pub(super) fn array<'a>(
         clock: clock(chip, reader),
         tile: tile(reader),
         stationary: stationary(reader),
-        swap: chip.or(reader.boolean("swap"), reader, "swap", swaps, reason_swap),
         acc: accumulators(reader),
         energy,
         area: reader.non_negative("area").or(area),

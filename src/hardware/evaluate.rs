@@ -311,7 +311,6 @@ fn read_fanouts(tree: &Tree, axes: Vec<Vec<FanAxis>>, n_memories: usize) -> Vec<
             axes: own.unwrap_or_default(),
             instances: placed.instances,
             hop_energy: fanout::hop_energy(&part.reader),
-            imperfect: part.reader.boolean("imperfect").unwrap_or(true),
         });
     }
     fanouts

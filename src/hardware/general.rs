@@ -191,10 +191,9 @@ pub(super) fn mapspace(chip: &Chip, root: &Reader) -> Tiles {
 fn tiles(reader: &Reader) -> Option<Tiles> {
     let node = reader.get("tiles")?;
     if node.as_table().is_none() {
-        let words = [(0, "divisors"), (1, "padded"), (2, "ceil")].map(|(i, w)| (w, i));
-        let chosen = reader.choice_of("tiles", node, &words)?;
-        let all = [Tiles::Divisors, Tiles::Padded, Tiles::Ceil];
-        return all.into_iter().nth(chosen);
+        return reader
+            .choice_of("tiles", node, &[("padded", ())])
+            .map(|()| Tiles::Padded);
     }
     let table = reader.table("tiles")?;
     let side = |key: &'static str| -> Vec<u64> {

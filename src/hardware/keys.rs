@@ -14,11 +14,8 @@ pub(super) const CLASSES: [(&str, Class); 6] = [
     ("cpu", Class::Cpu),
 ];
 
-pub(super) const MANAGED: [(&str, Managed); 3] = [
-    ("software", Managed::Software),
-    ("cache", Managed::Cache),
-    ("fifo", Managed::Fifo),
-];
+pub(super) const MANAGED: [(&str, Managed); 2] =
+    [("software", Managed::Software), ("cache", Managed::Cache)];
 
 pub(super) const DIRECTIONS: [(&str, Direction); 3] = [
     ("r", Direction::Read),
@@ -93,24 +90,21 @@ pub(super) const COMPONENTS: [(&str, &[&str]); 5] = [
             "bandwidth",
             "achievable",
             "holds",
-            "must_hold",
             "managed",
             "buffering",
-            "block",
             "area",
             "leakage",
             "energy",
             "ports",
         ],
     ),
-    ("fanout", &["shape", "axes", "imperfect", "network"]),
+    ("fanout", &["shape", "axes", "network"]),
     (
         "array",
         &[
             "rate",
             "tile",
             "stationary",
-            "swap",
             "acc",
             "energy",
             "area",
@@ -126,7 +120,11 @@ pub(super) const COMPONENTS: [(&str, &[&str]); 5] = [
 ];
 
 /// Keys of the full description language that no calculation uses yet.
-const NOT_MODELLED: [&str; 24] = [
+const NOT_MODELLED: [&str; 28] = [
+    "must_hold",
+    "block",
+    "swap",
+    "imperfect",
     "banks",
     "compression",
     "resident",

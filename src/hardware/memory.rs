@@ -6,7 +6,7 @@ use super::tree::Placed;
 use crate::document::{Node as Value, Reader};
 use crate::hardware::{Class, Direction, Holds, Managed, Memory, Port};
 use crate::technology::{self, MemoryKind};
-use crate::units::{Bytes, BytesPerSecond, JoulesPerByte, SquareMeters};
+use crate::units::{BytesPerSecond, JoulesPerByte, SquareMeters};
 
 /// Where a memory stands, as far as defaults depend on it.
 pub(super) struct Surroundings {
@@ -43,9 +43,7 @@ pub(super) fn read<'a>(
     }
     let managed = managed(chip, reader, around.below_root);
     let holds = holds(chip, reader, kind);
-    let must_hold = must_hold(reader, holds);
     let buffering = buffering(chip, reader, kind, managed);
-    let block = block(chip, reader, kind);
     let ports = ports(chip, reader, kind, placed.instances, around);
     let source = chip.source_of(reader);
     let mut memory = Memory {
@@ -54,11 +52,9 @@ pub(super) fn read<'a>(
         parents: placed.parents.clone(),
         capacity,
         holds,
-        must_hold,
         managed,
         buffering,
         ports,
-        block,
         instances: placed.instances,
         read_energy: None,
         write_energy: None,
@@ -146,21 +142,6 @@ fn holds(chip: &Chip, reader: &Reader, kind: MemoryKind) -> Holds {
     })
 }
 
-fn must_hold(reader: &Reader, holds: Holds) -> Holds {
-    let must = slots(reader, "must_hold").unwrap_or_default();
-    let beyond = (must.lhs && !holds.lhs)
-        || (must.rhs && !holds.rhs)
-        || (must.acc && !holds.acc)
-        || (must.kv && !holds.kv)
-        || (must.vector && !holds.vector);
-    if beyond {
-        let path = reader.path();
-        let message = format!("`{path}.must_hold` names a slot that `{path}.holds` does not");
-        disagree(reader, "must_hold", message, "add it to `holds`");
-    }
-    must
-}
-
 /// A list stands for a range that a mapping may choose from; its first value is taken.
 fn buffering(chip: &Chip, reader: &Reader, kind: MemoryKind, managed: Managed) -> u32 {
     let node = reader.get("buffering").map(|node| match node.as_list() {
@@ -173,39 +154,6 @@ fn buffering(chip: &Chip, reader: &Reader, kind: MemoryKind, managed: Managed) -
     let reason = "software-managed SRAM overlaps transfers with work, others hold one copy";
     let value = chip.or(found, reader, "buffering", default, reason);
     u32::try_from(value).unwrap_or(1)
-}
-
-fn block(chip: &Chip, reader: &Reader, kind: MemoryKind) -> Bytes {
-    let (default, reason) = match kind {
-        MemoryKind::Register | MemoryKind::RegFile => (1.0, "registers are read by the word"),
-        MemoryKind::Sram => match chip.class {
-            Class::Gpu | Class::Cpu | Class::Npu | Class::Photonic => {
-                (32.0, "sector of GPU caches; width of a vector row")
-            }
-            Class::Edge | Class::Imc => (16.0, "width of small SRAM macros"),
-        },
-        MemoryKind::Gddr5
-        | MemoryKind::Gddr6
-        | MemoryKind::Gddr6x
-        | MemoryKind::Lpddr4
-        | MemoryKind::Lpddr5
-        | MemoryKind::External => (32.0, "one burst: 16 bit wide, 16 beats"),
-        MemoryKind::Ddr3
-        | MemoryKind::Ddr4
-        | MemoryKind::Ddr5
-        | MemoryKind::Hbm2
-        | MemoryKind::Hbm2e
-        | MemoryKind::Hbm3
-        | MemoryKind::Hbm3e
-        | MemoryKind::Hbm4 => (64.0, "one burst of the memory"),
-    };
-    chip.or(
-        reader.positive("block"),
-        reader,
-        "block",
-        Bytes(default),
-        reason,
-    )
 }
 
 fn ports(

@@ -129,7 +129,6 @@ pub(super) fn array(chip: &Chip, tree: &Tree, peaks: &[(Dtype, OpsPerSecond)]) -
         clock: chip.clock,
         tile: Some(NATIVE),
         stationary: Some(Slot::Acc),
-        swap: true,
         acc: Vec::new(),
         area,
         achievable,

@@ -55,8 +55,6 @@ pub enum Managed {
     Software,
     /// A cache: reuse follows its capacity.
     Cache,
-    /// Data stream through in order.
-    Fifo,
 }
 
 /// Direction of a port.
@@ -94,16 +92,12 @@ pub struct Memory {
     pub capacity: Bytes,
     /// Operand slots it may hold.
     pub holds: Holds,
-    /// Subset that may not bypass it.
-    pub must_hold: Holds,
     /// How it is managed.
     pub managed: Managed,
     /// 1: transfers are exposed; 2: double buffered, which halves the usable capacity.
     pub buffering: u32,
     /// At least one.
     pub ports: Vec<Port>,
-    /// Access granularity.
-    pub block: Bytes,
     /// Copies in the whole chip.
     pub instances: u64,
     /// Energy per byte read, if known.
@@ -169,8 +163,6 @@ pub struct Fanout {
     pub instances: u64,
     /// Energy per byte delivered to one child, if known.
     pub hop_energy: Option<JoulesPerByte>,
-    /// Whether the last fold may be partly idle.
-    pub imperfect: bool,
 }
 
 /// Shape of one native instruction.
@@ -201,8 +193,6 @@ pub struct Array {
     pub tile: Option<NativeTile>,
     /// Operand that stays in place, if the hardware fixes it.
     pub stationary: Option<Slot>,
-    /// Whether left and right may be exchanged.
-    pub swap: bool,
     /// Format of partial sums by format of the inputs.
     pub acc: Vec<(Dtype, Dtype)>,
     /// Energy of one MAC by format, as far as known.
@@ -293,12 +283,8 @@ pub struct Process {
 /// The declared set of tile sizes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tiles {
-    /// Divisors of each rank.
-    Divisors,
-    /// Divisors of each rank padded up.
+    /// Equal divisions of each rank, the last one partly idle.
     Padded,
-    /// Any size, the last tile partly idle.
-    Ceil,
     /// Library tiles: sizes of M, N and K.
     Listed {
         /// Rows of the result.

@@ -14,14 +14,16 @@ pub(super) fn best(
     dtype: Dtype,
     system: &System,
     array: usize,
-    (tiles_m, tiles_n): (&[u64], &[u64]),
+    (tiles_m, tiles_n, steps): (&[u64], &[u64], &[u64]),
     widths: &Widths,
     compulsory: Traffic,
 ) -> Option<Cost> {
     let sizes = [Class::G, Class::M, Class::N, Class::K].map(|class| einsum.size(class));
     let chain = Chain::of(system, array);
     let mut best: Option<(Cost, LibraryTile)> = None;
-    for tile in tiles(tiles_m, tiles_n, sizes[3]) {
+    // The shortest step rounds the sum the least.
+    let step = steps.iter().copied().min().unwrap_or(1).max(1);
+    for tile in tiles(tiles_m, tiles_n, step, sizes[3]) {
         let cost = library_gemm(system, &chain, dtype, sizes, tile, widths, compulsory);
         let better = best
             .as_ref()
@@ -37,7 +39,12 @@ pub(super) fn best(
 }
 
 /// All tiles, both ways round, with every split that leaves a few steps each.
-fn tiles<'a>(m: &'a [u64], n: &'a [u64], k: u64) -> impl Iterator<Item = LibraryTile> + 'a {
+fn tiles<'a>(
+    m: &'a [u64],
+    n: &'a [u64],
+    step: u64,
+    k: u64,
+) -> impl Iterator<Item = LibraryTile> + 'a {
     let pairs = m.iter().flat_map(move |&m| n.iter().map(move |&n| (m, n)));
     let both = pairs.flat_map(|(m, n)| {
         let turned = (m != n).then_some((n, m));
@@ -45,6 +52,11 @@ fn tiles<'a>(m: &'a [u64], n: &'a [u64], k: u64) -> impl Iterator<Item = Library
     });
     both.flat_map(move |(m, n)| {
         let splits = SPLITS.into_iter().filter(move |s| *s == 1 || k / s >= 256);
-        splits.map(move |split| LibraryTile { m, n, split })
+        splits.map(move |split| LibraryTile {
+            m,
+            n,
+            k: step,
+            split,
+        })
     })
 }

@@ -81,7 +81,7 @@ pub fn candidates(system: &System, request: &Request<'_>) -> Candidates {
         array,
         nests: match &system.tiles {
             Tiles::Listed { .. } => None,
-            Tiles::Divisors | Tiles::Padded | Tiles::Ceil => Some(nests(system, array, request)),
+            Tiles::Padded => Some(nests(system, array, request)),
         },
     });
     Candidates {
@@ -107,16 +107,16 @@ pub fn best_of(
                 failed = Some(error.clone());
                 None
             }
-            (None, Tiles::Listed { m, n, .. }) => library::best(
+            (None, Tiles::Listed { m, n, k }) => library::best(
                 request.einsum,
                 request.dtype,
                 system,
                 engine.array,
-                (m, n),
+                (m, n, k),
                 &request.widths,
                 request.compulsory,
             ),
-            (None, Tiles::Divisors | Tiles::Padded | Tiles::Ceil) => None,
+            (None, Tiles::Padded) => None,
         };
         if let Some(cost) = found
             && best

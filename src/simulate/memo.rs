@@ -88,7 +88,7 @@ pub(super) fn shape(system: &System) -> u128 {
     let memories = memories.map(|m| (&m.name, &m.parents, m.capacity, m.holds, m.buffering));
     let arrays = system.arrays.iter().map(|a| {
         let formats: Vec<_> = a.rate.iter().map(|(dtype, _)| dtype).collect();
-        (&a.parents, formats, a.tile, a.stationary, a.swap)
+        (&a.parents, formats, a.tile, a.stationary)
     });
     let parts = (
         memories.collect::<Vec<_>>(),
