@@ -137,7 +137,7 @@ pub fn best_of(
 
 /// Smaller and smaller parts of the outermost on-chip memory that are tried: a tile that fills less of it may
 /// round better, and what fits a smaller memory is among the choices of a larger one.
-const HALVINGS: i32 = 4;
+const HALVINGS: i32 = 3;
 
 /// Nests of every spatial choice that fits.
 fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nest>, NoMapping> {
@@ -151,7 +151,12 @@ fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nes
     let mut failed = None;
     for side in spatial::choices(request.einsum, system, &chain) {
         for tie in tiles::Tie::ALL {
-            for halvings in 0..HALVINGS {
+            // Tiles that overlap early are small already.
+            let halvings = match tie {
+                tiles::Tie::Reuse => HALVINGS,
+                tiles::Tie::Overlap => 1,
+            };
+            for halvings in 0..halvings {
                 let einsum = request.einsum;
                 match tiles::fill(einsum, system, &chain, &side, bytes, tie, halvings) {
                     Ok(nest) if found.contains(&nest) => {}

@@ -20,7 +20,7 @@ const ORDERS: [[Class; 3]; 6] = [
 ];
 
 /// Most divisions of one class that are tried.
-const DIVISIONS: usize = 24;
+const DIVISIONS: usize = 16;
 
 /// Which of the tiles that cross equally many bytes is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +161,10 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
             let needs = Needs::of(&c, held, &tile);
             let rounds = Rounds::of(&c, &tile);
             let padding = padding(&c, &tile);
+            let least = rounds.once(&needs).iter().sum::<f64>() * padding;
+            if best.as_ref().is_some_and(|b| least > b.0) {
+                continue;
+            }
             let tie = match c.tie {
                 Tie::Reuse => -tile.iter().map(|&e| e as f64).product::<f64>(),
                 Tie::Overlap => needs.total(),
@@ -238,20 +242,33 @@ impl Rounds {
 
     /// Bytes that cross the memory's boundary: each tile once, times the outer loops that repeat it.
     fn crossing(&self, needs: &Needs, order: [Class; 3]) -> f64 {
-        let of = |slot: Slot, still: Class| {
-            let others = order.iter().filter(|class| **class != still);
-            let visits: f64 = others.map(|class| self.get(*class)).product();
-            let inner = order.iter().rev().take_while(|class| **class != still);
-            let moved = inner.map(|class| self.get(*class)).product::<f64>() > 1.0;
-            let repeats = if moved { self.get(still) } else { 1.0 };
-            // Partial sums travel both ways but for the first visit.
-            let trips = match slot {
-                Slot::Acc => 2.0 - 1.0 / repeats,
-                Slot::Lhs | Slot::Rhs => 1.0,
-            };
-            needs.0[slot as usize] * self.g * visits * repeats * trips
+        let [outer, middle, inner] = order.map(|class| self.get(class));
+        // A loop that does not move a slot repeats its tiles if a loop inside of it moves them.
+        let repeats = |still: Class| {
+            if still == order[2] {
+                1.0
+            } else if still == order[1] {
+                if inner > 1.0 { middle } else { 1.0 }
+            } else if middle * inner > 1.0 {
+                outer
+            } else {
+                1.0
+            }
         };
-        of(Slot::Lhs, Class::N) + of(Slot::Rhs, Class::M) + of(Slot::Acc, Class::K)
+        let [lhs, rhs, acc] = self.once(needs);
+        let sums = repeats(Class::K);
+        // Partial sums travel both ways but for the first visit.
+        lhs * repeats(Class::N) + rhs * repeats(Class::M) + acc * (2.0 * sums - 1.0)
+    }
+
+    /// Bytes of each slot's tiles, each tile once.
+    fn once(&self, needs: &Needs) -> [f64; 3] {
+        let [lhs, rhs, acc] = needs.0;
+        [
+            lhs * self.g * self.m * self.k,
+            rhs * self.g * self.n * self.k,
+            acc * self.g * self.m * self.n,
+        ]
     }
 }
 

@@ -45,6 +45,11 @@ impl Memo {
         self.len() == 0
     }
 
+    /// Whether a price is stored.
+    pub(super) fn knows(&self, key: u128) -> bool {
+        self.prices.read().is_ok_and(|p| p.contains_key(&key))
+    }
+
     /// The stored price, or the one that `make` gives.
     pub(super) fn get<E>(
         &self,

@@ -3,6 +3,9 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
 use crate::cost::{Bound, Cost, Served, Traffic, Widths, attention, vector};
 use crate::hardware::System;
 use crate::mapper::{NoMapping, Objective, Request, best_of, candidates};
@@ -14,6 +17,9 @@ use crate::workload::{
 
 use super::Memo;
 use super::memo::{fingerprint, key, shape};
+
+/// Searches below which starting threads takes longer.
+const WORTH_THREADS: usize = 4;
 
 /// An operator and its price.
 #[derive(Clone, Debug)]
@@ -74,9 +80,14 @@ pub fn price_on(
     let (system, under) = (chip.system, chip.fingerprint);
     let mut all = Vec::with_capacity(graph.len());
     let distance = Distance::of(graph);
-    for (id, op) in graph.nodes() {
+    let questions = graph.nodes().map(|(id, op)| {
         let question = Question::of(graph, fusion, system, id, op, &distance);
-        let answer = memo.get(key(under, &question), || question.answer(chip, memo));
+        (key(under, &question), question)
+    });
+    let questions: Vec<(u128, Question)> = questions.collect();
+    answer_new(&questions, chip, memo);
+    for ((id, op), (key, question)) in graph.nodes().zip(&questions) {
+        let answer = memo.get(*key, || question.answer(chip, memo));
         let cost = answer.map_err(|error| (op.name.clone(), error))?;
         all.push(Priced {
             op: id,
@@ -87,6 +98,23 @@ pub fn price_on(
     }
     ride(graph, fusion, system, &mut all);
     Ok(all)
+}
+
+/// Finds the prices that are not stored, side by side; what has none is left to be asked again.
+fn answer_new(questions: &[(u128, Question)], chip: &Prepared<'_>, memo: &Memo) {
+    let mut seen = FxHashSet::default();
+    let searched = questions
+        .iter()
+        .filter(|(_, question)| matches!(question, Question::Product { .. }));
+    let new = searched.filter(|(key, _)| !memo.knows(*key) && seen.insert(*key));
+    let new: Vec<_> = new.collect();
+    if new.len() < WORTH_THREADS {
+        return;
+    }
+    new.par_iter().for_each(|(key, question)| {
+        // An operator that fits nowhere is reported in graph order.
+        let _ = memo.get(*key, || question.answer(chip, memo));
+    });
 }
 
 /// Moves the cost of fused operators to their carriers.

@@ -229,7 +229,7 @@ impl Axis {
             [a, b] => {
                 let (p, r) = (extents[a.rank as usize], extents[b.rank as usize]);
                 let (s, d) = (u64::from(a.coefficient), u64::from(b.coefficient));
-                let common = gcd(s, d);
+                let common = if s == 1 || d == 1 { 1 } else { gcd(s, d) };
                 let (s, d) = (s / common, d / common);
                 let all = p.saturating_mul(r);
                 all - p
