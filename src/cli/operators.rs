@@ -23,7 +23,7 @@ pub(super) fn table(
         Column::text("bound", "bound by"),
         Column::number("mac_utilization", "MAC util"),
         Column::number("roofline_share", "roofline"),
-        Column::number("total_energy_j", "energy"),
+        Column::number("total_energy_j", "dynamic"),
         Column::number("power_w", "power"),
         Column::number("total_bytes", format!("{memory} bytes")),
     ];
