@@ -82,7 +82,7 @@ fn differences(workload: &Workload, row: &Row) -> Vec<String> {
     if let Some(flops) = number(row, "prefill1024_flops") {
         compare("flops", 2.0 * graph.macs(), flops);
     }
-    if card.kv_elements_per_token.is_some() {
+    if kv > 0.0 {
         let mut binding = Binding::infer();
         binding.stage = Stage::Tokens { tokens: 1, past: 0 };
         let (step, _) = workload.graph(&binding).expect("builds");
