@@ -291,7 +291,7 @@ proptest! {
         capped.power.cap = Some(asked);
         let held = priced(&model, &capped, Fidelity::Scheduled);
         at_most(free.totals.latency.0, held.totals.latency.0, "a cap never speeds up");
-        if held.totals.clock_ratio > 0.34 {
+        if held.totals.within_cap {
             at_most(held.totals.average_power.expect("known").0, asked.0, "the cap");
         }
     }

@@ -67,9 +67,7 @@ impl Memo {
         }
         Ok(made)
     }
-}
 
-impl Memo {
     /// Hands the loop nests of a key to `look`; they are the stored ones, or what `make` gives.
     pub(super) fn with_nests<T>(
         &self,

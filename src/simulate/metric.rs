@@ -89,7 +89,7 @@ impl Metric {
             Self::EnergyPerToken => "energy of the whole scenario per output token (generate)",
             Self::EnergyPerSample => "energy of the whole scenario over its batch",
             Self::Power => "energy over latency",
-            Self::PeakPower => "power of the hungriest operator, after capping",
+            Self::PeakPower => "power of the hungriest operator, at the clock that the cap leaves",
             Self::Utilization => "useful MACs over what the peak rate would do in the latency",
             Self::Area => "sum of the components on the die",
             Self::Memory => "weights, caches, activations and reserve in main memory",

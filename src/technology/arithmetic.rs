@@ -13,7 +13,7 @@ struct Op {
 
 // Source of the energies below: 45 nm: Horowitz, "Computing's energy problem", ISSCC 2014, figure
 // 1.1.9; 7 nm: Jouppi et al., "Ten lessons from three generations shaped Google's TPUv4i", ISCA 2021,
-// table 2. bf16 has no 45 nm figure: fp16's ratio between the nodes is used.
+// table 2, from memory, to be confirmed. bf16 has no 45 nm figure: fp16's ratio between the nodes is used.
 const INT8_ADD: Op = Op {
     pj_45: 0.03,
     pj_7: 0.007,

@@ -23,7 +23,7 @@ pub struct MemoryFigures {
 /// SRAM energy per 64-bit access in pJ by capacity in bytes.
 ///
 /// Source: 45 nm: Horowitz, ISSCC 2014 (8 KiB 10, 32 KiB 20, 1 MiB 100 pJ); 7 nm: Jouppi et al., ISCA
-/// 2021, table 2 (7.5, 8.5, 14 pJ).
+/// 2021, table 2 (7.5, 8.5, 14 pJ; from memory, to be confirmed).
 const SRAM_45: &[(f64, f64)] = &[(8192.0, 10.0), (32_768.0, 20.0), (1_048_576.0, 100.0)];
 const SRAM_7: &[(f64, f64)] = &[(8192.0, 7.5), (32_768.0, 8.5), (1_048_576.0, 14.0)];
 
@@ -45,7 +45,7 @@ const REGISTER_UM2_PER_BIT_40: f64 = 5.98;
 
 /// High-density SRAM bit cell in µm² by node in nm.
 ///
-/// Source: foundry papers at IEDM and ISSCC: 45 nm 0.242 (TSMC N45), 28 nm 0.127, 16 nm 0.070, 7 nm
+/// Source: from memory of foundry papers at IEDM and ISSCC, to be confirmed: 45 nm 0.242 (TSMC N45), 28 nm 0.127, 16 nm 0.070, 7 nm
 /// 0.027, 5 nm 0.021, 3 nm 0.0199 (TSMC N3B); 65 nm 0.499.
 const BIT_CELL_UM2: &[(f64, f64)] = &[
     (65.0, 0.499),

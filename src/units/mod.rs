@@ -20,7 +20,7 @@ mod typed;
 
 pub use dimension::Dimension;
 pub use parse::{UnitError, parse_unit};
-pub use print::{ByteStyle, count, percent, si, significant};
+pub use print::{ByteStyle, SI_PREFIXES, count, percent, si, significant};
 pub use quantity::Quantity;
 pub use typed::{
     Bytes, BytesPerSecond, Hertz, Joules, JoulesPerByte, Macs, MacsPerSecond, Meters, Ops,

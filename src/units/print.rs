@@ -10,7 +10,8 @@ pub enum ByteStyle {
     Si,
 }
 
-const SI: &[(f64, &str)] = &[
+/// SI prefixes, largest first.
+pub const SI_PREFIXES: &[(f64, &str)] = &[
     (1e18, "E"),
     (1e15, "P"),
     (1e12, "T"),
@@ -43,10 +44,10 @@ pub fn si(value: f64, unit: &str) -> String {
         return format!("{value} {unit}");
     }
     let size = value.abs() * (1.0 + 1e-9);
-    let (scale, prefix) = SI
+    let (scale, prefix) = SI_PREFIXES
         .iter()
         .find(|(scale, _)| size >= *scale)
-        .unwrap_or(&SI[SI.len() - 1]);
+        .unwrap_or(&SI_PREFIXES[SI_PREFIXES.len() - 1]);
     format!("{} {prefix}{unit}", significant(value / scale, 4))
 }
 

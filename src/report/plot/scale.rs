@@ -1,6 +1,6 @@
 //! Scales: how values map to places, round tick values and their SI labels.
 
-use crate::units::{count, significant};
+use crate::units::{SI_PREFIXES, count, significant};
 
 /// How values map to places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,21 +185,6 @@ fn parse_power(digit: f64, power: i32) -> f64 {
     format!("{digit}e{power}").parse().unwrap_or(f64::INFINITY)
 }
 
-const PREFIXES: [(f64, &str); 12] = [
-    (1e18, "E"),
-    (1e15, "P"),
-    (1e12, "T"),
-    (1e9, "G"),
-    (1e6, "M"),
-    (1e3, "k"),
-    (1.0, ""),
-    (1e-3, "m"),
-    (1e-6, "µ"),
-    (1e-9, "n"),
-    (1e-12, "p"),
-    (1e-15, "f"),
-];
-
 /// Units that take an SI prefix; others, such as `mm²`, `%` or `USD`, are printed as they are.
 const PREFIXED: [&str; 11] = [
     "s", "J", "W", "B", "OP", "FLOP", "Hz", "V", "MAC", "bit", "cycle",
@@ -224,10 +209,11 @@ fn prefix_of(size: f64, unit: &str) -> (f64, String) {
     let base = base_of(unit);
     // Nothing counts less than one byte or one operation.
     let is_count = matches!(base, "B" | "OP" | "FLOP" | "MAC" | "bit" | "cycle");
-    let (scale, prefix) = PREFIXES
-        .into_iter()
+    let (scale, prefix) = SI_PREFIXES
+        .iter()
+        .copied()
         .find(|(scale, _)| size * (1.0 + 1e-9) >= *scale)
-        .unwrap_or(PREFIXES[PREFIXES.len() - 1]);
+        .unwrap_or(SI_PREFIXES[SI_PREFIXES.len() - 1]);
     if is_count && size < 1.0 {
         return (1.0, unit.to_owned());
     }
