@@ -19,6 +19,8 @@ pub struct OpGraph {
     graph: DiGraph<Operator, TensorId>,
     tensors: Vec<Tensor>,
     producer: FxHashMap<TensorId, OpId>,
+    /// Format of the sums within products, where it is not the engine's own.
+    pub accumulator: Option<Dtype>,
 }
 
 impl OpGraph {

@@ -2,7 +2,7 @@
 
 use crate::units::Bytes;
 
-use super::Dtype;
+use super::{Dtype, Sparsity};
 
 /// Index of a tensor in its graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +25,23 @@ pub enum Role {
     Output,
 }
 
+/// Scales that a quantized tensor carries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group {
+    /// Elements that share a scale.
+    pub size: f64,
+    /// Bits of a scale and of a zero point together; 0 where they are tensors of their own.
+    pub bits: f64,
+}
+
+impl Group {
+    /// No scales in the tensor itself.
+    pub const NONE: Self = Self {
+        size: 1.0,
+        bits: 0.0,
+    };
+}
+
 /// A tensor of concrete size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -38,6 +55,10 @@ pub struct Tensor {
     pub role: Role,
     /// How many equal tensors this one stands for (one a layer, where layers repeat).
     pub copies: u64,
+    /// Scales, where they are not those that its format usually has.
+    pub group: Option<Group>,
+    /// Zeros that are not stored.
+    pub sparsity: Option<Sparsity>,
 }
 
 impl Tensor {
@@ -49,6 +70,8 @@ impl Tensor {
             dtype,
             role,
             copies: 1,
+            group: None,
+            sparsity: None,
         }
     }
 
@@ -57,8 +80,22 @@ impl Tensor {
         self.shape.iter().map(|&n| n as f64).product()
     }
 
-    /// Stored size of one copy, group scales included.
+    /// Stored size of an element, scales and places of nonzeros included.
+    ///
+    /// `compressed(bits) + scale bits / group`, in bytes.
+    pub fn element_bytes(&self) -> f64 {
+        let scales = self
+            .group
+            .map_or(8.0 * self.dtype.stored_bytes() - self.dtype.bits(), |g| {
+                g.bits / g.size.max(1.0)
+            });
+        let bits = self.dtype.bits();
+        let stored = self.sparsity.map_or(bits, |s| s.stored_bits(bits));
+        (stored + scales) / 8.0
+    }
+
+    /// Stored size of one copy, scales included.
     pub fn bytes(&self) -> Bytes {
-        Bytes(self.elements() * self.dtype.stored_bytes())
+        Bytes(self.elements() * self.element_bytes())
     }
 }

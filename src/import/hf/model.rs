@@ -77,7 +77,7 @@ impl Configured {
         let mut problems = self.unknown_settings(binding);
         let dim = |name: &str| binding.dims.get(name).copied();
         let by_option = [("batch", "--batch"), ("seq", "--prompt")];
-        let is_tokens = matches!(binding.stage, Stage::Tokens { .. });
+        let is_tokens = binding.stage != Stage::Infer;
         for (name, option) in by_option.iter().filter(|_| is_tokens) {
             if dim(name).is_some() {
                 let message =
@@ -88,6 +88,7 @@ impl Configured {
         let batch = binding.batch.or(dim("batch")).unwrap_or(1);
         let (tokens, past, wanted) = match (binding.stage, &self.plan.input) {
             (Stage::Tokens { tokens, past }, _) => (tokens, past, Wanted::Last),
+            (Stage::Check { tokens, past }, _) => (tokens, past, Wanted::All),
             (Stage::Infer, Input::Tokens(_)) => {
                 let seq = dim("seq").unwrap_or_else(|| default_seq(&self.plan));
                 (seq, 0, Wanted::All)
@@ -97,7 +98,7 @@ impl Configured {
                 (side * side + 1, 0, Wanted::All)
             }
         };
-        if let (Stage::Tokens { .. }, false) = (binding.stage, self.plan.is_decoder()) {
+        if is_tokens && !self.plan.is_decoder() {
             let message = format!(
                 "`{}` is an encoder: it has no prefill and no decode",
                 self.plan.family
