@@ -35,6 +35,22 @@ pub struct Group {
 }
 
 impl Group {
+    /// A 16-bit scale for each `size` elements, and a 4-bit zero point where they are integers.
+    ///
+    /// Source: GPTQ and AWQ checkpoints; floats have no zero point. MXFP4 and NVFP4 scales have 8 bits (OCP
+    /// Microscaling Formats v1.0; NVIDIA Blackwell).
+    pub fn of(size: u32, dtype: Dtype) -> Self {
+        let bits = match dtype {
+            Dtype::Mxfp4 | Dtype::Nvfp4 => 8.0,
+            other if other.is_float() => 16.0,
+            _ => 20.0,
+        };
+        Self {
+            size: f64::from(size),
+            bits,
+        }
+    }
+
     /// No scales in the tensor itself.
     pub const NONE: Self = Self {
         size: 1.0,

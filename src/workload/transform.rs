@@ -4,12 +4,6 @@ use rustc_hash::FxHashSet;
 
 use super::{Binding, Group, OpGraph, OpKind, Role, TensorId};
 
-/// Bits of the scale of a group: one 16-bit float. Source: GPTQ and AWQ checkpoints.
-const SCALE_BITS: f64 = 16.0;
-
-/// Bits of the zero point of an integer group. Source: as above; floats have none.
-const ZERO_BITS: f64 = 4.0;
-
 /// Widest format whose weights have scales.
 const SCALED_BITS: f64 = 8.0;
 
@@ -29,15 +23,7 @@ pub(super) fn apply(graph: &mut OpGraph, binding: &Binding) {
                     .group
                     .filter(|_| tensor.dtype.bits() <= SCALED_BITS)
                 {
-                    let zero = if tensor.dtype.is_float() {
-                        0.0
-                    } else {
-                        ZERO_BITS
-                    };
-                    tensor.group = Some(Group {
-                        size: f64::from(size),
-                        bits: SCALE_BITS + zero,
-                    });
+                    tensor.group = Some(Group::of(size, tensor.dtype));
                 }
             }
             Role::Activation => tensor.sparsity = software.activation_sparsity,
