@@ -91,6 +91,20 @@ impl Default for Scenario {
 }
 
 impl Scenario {
+    /// The default with lengths that fit into a context: at most half of it prompt.
+    pub fn within(context: Option<u64>) -> Self {
+        let default = Self::default();
+        let Some(context) = context.filter(|c| *c < default.prompt + default.output) else {
+            return default;
+        };
+        let prompt = (context / 2).max(1).min(default.prompt);
+        Self {
+            prompt,
+            output: (context - prompt).max(1).min(default.output),
+            ..default
+        }
+    }
+
     /// Sequences or samples at once.
     pub fn batch_size(&self) -> u64 {
         self.batch.unwrap_or(1)

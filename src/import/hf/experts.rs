@@ -1,6 +1,6 @@
 //! The feed-forward part as the fields describe it: its width, its experts, which layers have them.
 
-use super::family::Family;
+use super::family::{Family, RecurrentTraits};
 use super::fields::{Fields, LAYER_LIMIT, SIZE_LIMIT};
 use super::plan::{Activation, DensePlan, ExpertsPlan, Ffn};
 use super::read::{self, INNER};
@@ -69,6 +69,7 @@ pub(super) fn dense(fields: &Fields<'_>, family: &Family, hidden: u64) -> DenseP
         }
         None => inner(),
     };
+    let width = adjusted(fields, family, width);
     let all = fields
         .name_of(&["use_bias", "bias"])
         .filter(|n| !is_of_mamba(fields, n));
@@ -81,6 +82,26 @@ pub(super) fn dense(fields: &Fields<'_>, family: &Family, hidden: u64) -> DenseP
             .unwrap_or(family.mlp_bias),
         activation: read::activation(fields, family.activation),
     }
+}
+
+/// What some families make of the inner width in the file.
+///
+/// Source: transformers `Lfm2MLP`, `RecurrentGemmaMlp`.
+fn adjusted(fields: &Fields<'_>, family: &Family, width: u64) -> u64 {
+    if family.recurrent == RecurrentTraits::Griffin {
+        return (width / 2).max(1);
+    }
+    if fields.flag("block_auto_adjust_ff_dim") != Some(true) {
+        return width;
+    }
+    let factor = fields
+        .number("block_ffn_dim_multiplier", 0.0, 1e3)
+        .unwrap_or(1.0);
+    let of = fields
+        .count(&["block_multiple_of"], SIZE_LIMIT)
+        .unwrap_or(256);
+    let wanted = (factor * (2 * width / 3) as f64) as u64;
+    wanted.max(1).next_multiple_of(of)
 }
 
 /// `use_bias` of a model with recurrent layers is theirs.
@@ -124,6 +145,7 @@ pub(super) fn experts(fields: &Fields<'_>, family: &Family, dense: &DensePlan) -
         router_bias: family.experts.router_bias,
         shared: shared.map(|width| part(width, dense.bias && family.experts.bias)),
         shared_gate: family.experts.shared_gate,
+        correction: family.experts.correction,
     }))
 }
 

@@ -60,6 +60,8 @@ pub(super) struct ExpertTraits {
     pub(super) shared_gate: bool,
     /// A shared part as wide as one expert, though the file does not name one.
     pub(super) shared: bool,
+    /// A learned shift of every score.
+    pub(super) correction: bool,
 }
 
 /// What is fixed of a family's recurrent layers.
@@ -132,6 +134,7 @@ const EXPERTS: ExpertTraits = ExpertTraits {
     bias: false,
     shared_gate: false,
     shared: false,
+    correction: false,
 };
 
 /// A decoder with root-mean-square norms, a gate and rotary positions.
@@ -574,6 +577,26 @@ const DECODERS: &[Family] = &[
     Family {
         name: "ernie4_5_moe",
         tied: true,
+        experts: ExpertTraits {
+            correction: true,
+            ..EXPERTS
+        },
+        ..BASE
+    },
+    Family {
+        name: "lfm2",
+        tied: true,
+        qk_norm: HeadNorm::Head,
+        ..BASE
+    },
+    Family {
+        name: "lfm2_moe",
+        tied: true,
+        qk_norm: HeadNorm::Head,
+        experts: ExpertTraits {
+            correction: true,
+            ..EXPERTS
+        },
         ..BASE
     },
     Family {

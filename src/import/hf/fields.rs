@@ -195,6 +195,19 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A number from `least` to `most`.
+    pub(super) fn number(&self, name: &'static str, least: f64, most: f64) -> Option<f64> {
+        let value = self.find(&[name])?.1;
+        match value.as_f64() {
+            Some(x) if (least..=most).contains(&x) => Some(x),
+            Some(_) => {
+                let allowed = format!("allowed is {least} to {most}");
+                self.out_of_range(name, &value.to_string(), &allowed)
+            }
+            None => self.wrong_type(name, "a number", value),
+        }
+    }
+
     /// How many members an object has.
     pub(super) fn members(&self, name: &'static str) -> Option<u64> {
         match self.find(&[name])?.1 {

@@ -58,6 +58,16 @@ pub(super) const ACTIVATION: &[&str] = &[
 const KV_HEADS: &[&str] = &["num_key_value_heads", "n_kv_heads", "num_kv_heads"];
 const HEAD_DIM: &[&str] = &["head_dim", "attention_head_dim", "kv_channels"];
 
+/// Fields that the configurations of decoders have and those of other models do not.
+const MARKS: &[&str] = &[
+    "rms_norm_eps",
+    "rope_theta",
+    "rope_parameters",
+    "rope_scaling",
+    "num_key_value_heads",
+    "kv_lora_rank",
+];
+
 /// Fields without which a configuration is not that of a decoder.
 const DECODER: [&[&str]; 4] = [HIDDEN, LAYERS, HEADS, VOCAB];
 
@@ -136,9 +146,9 @@ pub(super) fn family(fields: &Fields<'_>, name: &str) -> Option<&'static Family>
     if let Some(family) = family::decoder(name) {
         return Some(family);
     }
-    let is_decoder = DECODER.iter().all(|names| fields.name_of(names).is_some());
-    let is_other = fields.flag("is_encoder_decoder") == Some(true);
-    if !is_decoder || is_other {
+    let is_complete = DECODER.iter().all(|names| fields.name_of(names).is_some());
+    let is_decoder = fields.name_of(MARKS).is_some() && makes_tokens(fields);
+    if !is_complete || !is_decoder {
         unsupported(fields, name);
         return None;
     }
@@ -150,6 +160,14 @@ pub(super) fn family(fields: &Fields<'_>, name: &str) -> Option<&'static Family>
     );
     fields.report("model_type", problem);
     Some(family::UNLISTED)
+}
+
+/// What the file says of its head, if it does: one that makes text.
+fn makes_tokens(fields: &Fields<'_>) -> bool {
+    let class = fields.texts("architectures");
+    let class = class.as_ref().and_then(|list| list.first());
+    let other = fields.flag("is_encoder_decoder") == Some(true);
+    !other && class.is_none_or(|c| c.contains("ForCausalLM") || c.contains("LMHead"))
 }
 
 fn unsupported(fields: &Fields<'_>, name: &str) {
