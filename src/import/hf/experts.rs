@@ -58,10 +58,17 @@ fn count(fields: &Fields<'_>) -> Option<u64> {
 pub(super) fn dense(fields: &Fields<'_>, family: &Family, hidden: u64) -> DensePlan {
     let inner = || match family.sizes.ffn_ratio {
         Some(ratio) => fields.count(INNER, SIZE_LIMIT).unwrap_or(ratio * hidden),
+        // Where all layers have experts, theirs may be the only width.
+        None if fields.name_of(INNER).is_none() && count(fields).is_some() => {
+            fields.need(WIDTH, SIZE_LIMIT)
+        }
         None => fields.need(INNER, SIZE_LIMIT),
     };
     // Without experts, what every token passes is all there is.
-    let shared = || fields.count(&["shared_intermediate_size"], SIZE_LIMIT);
+    let shared = || {
+        let width = fields.whole(&["shared_intermediate_size"], 0, SIZE_LIMIT);
+        width.filter(|n| *n > 0)
+    };
     let width = match fields.count(DENSE, SIZE_LIMIT) {
         Some(width) => width,
         None if fields.has("num_local_experts") && count(fields).is_none() => {
@@ -127,7 +134,7 @@ pub(super) fn experts(fields: &Fields<'_>, family: &Family, dense: &DensePlan) -
         bias,
         activation: dense.activation,
     };
-    let own = fields.count(SHARED_WIDTH, SIZE_LIMIT);
+    let own = fields.whole(SHARED_WIDTH, 0, SIZE_LIMIT).filter(|n| *n > 0);
     let name = fields.name_of(SHARED).filter(|n| !fields.is_list(n));
     let several = name.and_then(|n| fields.whole(&[n], 0, 1 << 16));
     let shared = match (several, own) {

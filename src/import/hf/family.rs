@@ -23,6 +23,8 @@ pub(super) struct Family {
     pub(super) activation: Activation,
     /// Norms of queries and keys.
     pub(super) qk_norm: HeadNorm,
+    /// Norms of queries and keys where the file asks for some.
+    pub(super) qk_asked: HeadNorm,
     /// Whether the head is tied, unless `tie_word_embeddings` says so.
     pub(super) tied: bool,
     /// Whether logits have a bias.
@@ -147,6 +149,7 @@ const BASE: Family = Family {
     gated: true,
     activation: Activation::Silu,
     qk_norm: HeadNorm::None,
+    qk_asked: HeadNorm::Head,
     tied: false,
     head_bias: false,
     windows: Windows::None,
@@ -254,7 +257,7 @@ const DECODERS: &[Family] = &[
         name: "qwen3_moe",
         qk_norm: HeadNorm::Head,
         windows: Windows::Upper,
-        sizes: head_dim(128),
+
         ..BASE
     },
     Family {
@@ -308,6 +311,7 @@ const DECODERS: &[Family] = &[
     },
     Family {
         name: "phi",
+        qk_asked: HeadNorm::HeadBias,
         placement: Placement::Shared,
         tied: false,
         head_bias: true,
@@ -445,7 +449,7 @@ const DECODERS: &[Family] = &[
     },
     Family {
         name: "persimmon",
-        qk_norm: HeadNorm::None,
+        qk_asked: HeadNorm::HeadBias,
         activation: Activation::Relu,
         tied: false,
         sizes: SIZES,
@@ -454,6 +458,7 @@ const DECODERS: &[Family] = &[
     },
     Family {
         name: "stablelm",
+        qk_asked: HeadNorm::EachHead,
         norm: Norm::Layer,
         rotary: 0.25,
         ..BASE
@@ -493,6 +498,7 @@ const DECODERS: &[Family] = &[
     },
     Family {
         name: "cohere",
+        qk_asked: HeadNorm::EachHead,
         placement: Placement::Shared,
         norm: Norm::LayerWeight,
         tied: true,
@@ -541,11 +547,17 @@ const DECODERS: &[Family] = &[
         name: "glm4_moe",
         attention_bias: QKV,
         rotary: 0.5,
-        sizes: head_dim(128),
+
         ..BASE
     },
     Family {
         name: "glm4_moe_lite",
+        ..BASE
+    },
+    Family {
+        name: "arcee",
+        gated: false,
+        activation: Activation::Relu,
         ..BASE
     },
     Family {

@@ -268,6 +268,8 @@ pub(super) enum HeadNorm {
     None,
     /// Of each head; one weight per element of a head.
     Head,
+    /// Of each head; one weight and one bias per element of a head.
+    HeadBias,
     /// Of each head, with a weight of its own for every head.
     EachHead,
     /// Of all heads together.

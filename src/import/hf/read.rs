@@ -9,7 +9,7 @@ use crate::diag::{Code, Problem, Problems, Source, did_you_mean};
 use crate::workload::{Dtype, Workload};
 
 use super::family::{self, Family, PositionKind};
-use super::fields::{CONTEXT_LIMIT, Fields, SIZE_LIMIT};
+use super::fields::{CONTEXT_LIMIT, Fields, Reading, SIZE_LIMIT};
 use super::layers::{self, Parts};
 use super::model::Configured;
 use super::plan::{
@@ -99,7 +99,8 @@ pub fn configuration(
     object: &Map<String, Value>,
 ) -> Result<Workload, Problems> {
     let problems = RefCell::new(Problems::new());
-    let fields = Fields::new(source, object, &problems);
+    let reading = Reading::default();
+    let fields = Fields::new(source, object, &problems, &reading);
     let plan = plan(&fields);
     let problems = problems.into_inner();
     match plan {
@@ -137,6 +138,7 @@ fn plan(fields: &Fields<'_>) -> Option<Plan> {
         () if multimodal::is_nested(fields) => multimodal::plan(fields, name)?,
         () => decoder(fields, family(fields, name)?),
     };
+    refuse_unread(fields);
     plan.stored = stored::read(fields).or(plan.stored);
     Some(plan)
 }
@@ -159,6 +161,7 @@ pub(super) fn family(fields: &Fields<'_>, name: &str) -> Option<&'static Family>
          compare the parameters with the published ones",
     );
     fields.report("model_type", problem);
+    fields.guess();
     Some(family::UNLISTED)
 }
 
@@ -168,6 +171,22 @@ fn makes_tokens(fields: &Fields<'_>) -> bool {
     let class = class.as_ref().and_then(|list| list.first());
     let other = fields.flag("is_encoder_decoder") == Some(true);
     !other && class.is_none_or(|c| c.contains("ForCausalLM") || c.contains("LMHead"))
+}
+
+/// Sizes that a decoder of an unlisted family has and that nothing reads would make the counts wrong.
+fn refuse_unread(fields: &Fields<'_>) {
+    let unread = fields.unread_sizes();
+    if unread.is_empty() || !fields.are_right() || !fields.is_guessed() {
+        return;
+    }
+    let shown: Vec<String> = unread
+        .iter()
+        .map(|(name, n)| format!("{name} = {n}"))
+        .collect();
+    let message = "the architecture is not listed, and some of its sizes are not understood";
+    let problem = Problem::new(Code::UnsupportedModel, message).note(shown.join(", "));
+    let help = "take out what does not change the model's shape, or write it as a workload TOML";
+    fields.report("model_type", problem.help(help));
 }
 
 fn unsupported(fields: &Fields<'_>, name: &str) {
@@ -375,21 +394,19 @@ fn biases(fields: &Fields<'_>, family: &Family) -> [bool; 4] {
     }
     if let Some(bias) = all(&["attention_bias", "use_bias", "bias", "enable_bias"]) {
         let out = all(&["attention_out_bias"]);
-        // A family with biases of q, k and v alone keeps its output projection plain.
-        let partial = q && !o;
-        return [bias, bias, bias, out.unwrap_or(bias && !partial)];
+        // Where a family treats its output projection in another way, the field is about q, k and v.
+        let of_output = if q == o { bias } else { o };
+        return [bias, bias, bias, out.unwrap_or(of_output)];
     }
     [q, k, v, o]
 }
 
 fn qk_norm(fields: &Fields<'_>, family: &Family) -> HeadNorm {
     let name = fields.name_of(&["use_qk_norm", "qk_layernorm", "use_qk_layernorm"]);
-    let asked = name.and_then(|n| fields.flag(n));
-    match (asked, family.qk_norm, family.norm) {
-        (Some(false), ..) => HeadNorm::None,
-        (Some(true), HeadNorm::None, Norm::LayerWeight) => HeadNorm::EachHead,
-        (Some(true), HeadNorm::None, _) => HeadNorm::Head,
-        (_, norm, _) => norm,
+    match (name.and_then(|n| fields.flag(n)), family.qk_norm) {
+        (Some(false), _) => HeadNorm::None,
+        (Some(true), HeadNorm::None) => family.qk_asked,
+        (_, norm) => norm,
     }
 }
 
