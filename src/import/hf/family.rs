@@ -731,7 +731,6 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("code_llama", "llama"),
     ("mistral3", "mistral"),
     ("kimi_k25", "deepseek_v3"),
-    ("deepseek_v32", "deepseek_v3"),
     ("glm46v", "glm4_moe"),
     ("qwen3_5", "qwen3_5_text"),
     ("qwen3_5_moe", "qwen3_5_moe_text"),
