@@ -19,6 +19,7 @@ pub struct OpGraph {
     graph: DiGraph<Operator, TensorId>,
     tensors: Vec<Tensor>,
     producer: FxHashMap<TensorId, OpId>,
+    exported_peak: Option<Bytes>,
 }
 
 impl OpGraph {
@@ -46,6 +47,18 @@ impl OpGraph {
             self.producer.entry(output).or_insert(id);
         }
         id
+    }
+
+    /// Sets what [`Self::exported_peak`] returns.
+    pub fn set_exported_peak(&mut self, peak: Bytes) {
+        self.exported_peak = Some(peak);
+    }
+
+    /// The largest set of activations alive at once when the nodes of an exchange format run one by one
+    /// in the order of the file, inputs and outputs included, constants left out, views in the buffer of
+    /// their input; `None` for models that are not made of such nodes.
+    pub fn exported_peak(&self) -> Option<Bytes> {
+        self.exported_peak
     }
 
     /// Operators in execution order.

@@ -50,6 +50,14 @@ pub(super) struct Heads {
     pub(super) mask: Mask,
 }
 
+impl Heads {
+    /// Of both products over the full square of queries and keys.
+    pub(super) fn macs(&self) -> f64 {
+        let pairs = self.batch as f64 * self.q_heads as f64 * self.q_len as f64;
+        pairs * self.kv_len as f64 * (self.qk_dim as f64 + self.v_dim as f64)
+    }
+}
+
 /// Where a part of a node takes a tensor from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Feed {
@@ -83,6 +91,8 @@ pub(super) struct Reply {
     pub(super) temps: Vec<Value>,
     /// Contents are made by chance, not by constants.
     pub(super) random: bool,
+    /// The shapes are upper bounds, because of this.
+    pub(super) bound: Option<&'static str>,
 }
 
 impl Reply {
@@ -98,7 +108,14 @@ impl Reply {
             parts: Vec::new(),
             temps: Vec::new(),
             random: false,
+            bound: None,
         }
+    }
+
+    /// The first output is as large as it can be, because of what is said.
+    pub(super) fn at_most(mut self, why: &'static str) -> Self {
+        self.bound = Some(why);
+        self
     }
 }
 
@@ -110,7 +127,12 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn opset(&self) -> i64 {
-        self.node.opset
+        self.node.op.opset
+    }
+
+    /// Name of the operator, without its domain.
+    pub(super) fn op(&self) -> &'a str {
+        &self.node.op.name
     }
 
     /// Input `i`, if it is there.

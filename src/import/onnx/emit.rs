@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::call::{Heads, Work};
 use super::ir::Ix;
 use super::value::{Origin, Value};
-use super::walk::{Effort, Step, Walk};
+use super::walk::{Effort, Ends, Step, Walk};
 use crate::workload::{
     Attention, Dtype, OpGraph, OpKind, Operator, Precision, Role, Tensor, TensorId, VectorWork,
     View,
@@ -104,13 +104,13 @@ impl Emitter<'_> {
             return;
         };
         let name = match step.suffix {
-            0 => node.name.clone(),
-            n => format!("{}.{n}", node.name),
+            0 => self.walk.source.label(node).to_owned(),
+            n => format!("{}.{n}", self.walk.source.label(node)),
         };
         self.graph.add(Operator {
             name,
-            source: step.label.map_or_else(|| node.title(), str::to_owned),
-            block: node.block.clone(),
+            source: step.label.map_or_else(|| node.op.title(), str::to_owned),
+            block: self.walk.source.block(node).to_owned(),
             kind,
             inputs,
             outputs,
@@ -264,7 +264,7 @@ fn attention(h: &Heads, dtype: Dtype) -> Attention {
 }
 
 /// Inputs of a step with those first that its kind names.
-fn order(step: &Step) -> Vec<Ix> {
+fn order(step: &Step) -> Ends {
     let first: Vec<usize> = match &step.work {
         Effort::Known(Work::Product { lhs, rhs, .. }) => vec![*lhs, *rhs],
         Effort::Known(Work::Gather { table, .. }) => vec![*table],

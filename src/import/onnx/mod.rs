@@ -21,11 +21,15 @@ mod ir;
 mod literal;
 mod model;
 mod ops;
+mod order;
+mod peak;
 mod proto;
 mod read;
 mod resolve;
 mod symbols;
 mod value;
+mod verdict;
 mod walk;
+mod wire;
 
 pub use read::read;

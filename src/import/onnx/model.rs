@@ -4,6 +4,7 @@ use super::elem::Elem;
 use super::emit;
 use super::fuse;
 use super::ir::{Size, Source};
+use super::peak;
 use super::symbols;
 use super::walk::Walk;
 use crate::diag::{Problem, Problems};
@@ -31,9 +32,13 @@ impl Model for OnnxModel {
         let bound = symbols::bind(&self.source, binding)?;
         let mut walk = Walk::new(&self.source, &bound, binding.unknown_as_bytes);
         walk.run()?;
+        let peak = peak::exported(&walk, &binding.precision);
         fuse::fuse(&mut walk);
-        let graph = emit::emit(&walk, &binding.precision, self.card.dtype);
-        Ok((graph, bound.warnings.clone()))
+        let mut graph = emit::emit(&walk, &binding.precision, self.card.dtype);
+        graph.set_exported_peak(peak);
+        let mut warnings = bound.warnings.clone();
+        warnings.extend(walk.assumed());
+        Ok((graph, warnings))
     }
 }
 
@@ -81,7 +86,7 @@ fn kv_elements(source: &Source) -> Option<f64> {
         .filter(|ix| emit::is_past(source.name(**ix)))
     {
         let sizes = source.declared.get(ix).and_then(|d| d.sizes.as_ref());
-        if let Some([_, Size::Fixed(heads), _, Size::Fixed(width)]) = sizes.map(Vec::as_slice) {
+        if let Some([_, Size::Fixed(heads), _, Size::Fixed(width)]) = sizes.map(|s| s.as_slice()) {
             sum += *heads as f64 * *width as f64;
         }
     }

@@ -1,21 +1,26 @@
 //! Who makes and who reads a tensor, and the replacement of several steps by one.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use super::{activation, attention, norm};
 use crate::import::onnx::call::Work;
 use crate::import::onnx::ir::Ix;
 use crate::import::onnx::value::{Origin, Value};
-use crate::import::onnx::walk::{Effort, Step, Walk};
+use crate::import::onnx::walk::{Effort, Ends, Step, Walk};
 
 /// Steps under replacement.
 pub(super) struct Fuser<'w, 'a> {
     walk: &'w Walk<'a>,
     pub(super) steps: Vec<Option<Step<'a>>>,
-    maker: FxHashMap<Ix, usize>,
-    readers: FxHashMap<Ix, Vec<usize>>,
+    /// `[tensor]`: the step that makes it, [`NONE`] for none.
+    maker: Vec<u32>,
+    /// `[tensor]`: the steps that read it.
+    readers: Vec<SmallVec<[u32; 2]>>,
     outputs: FxHashSet<Ix>,
 }
+
+const NONE: u32 = u32::MAX;
 
 /// Replaces the known patterns in the steps of a walk.
 pub(in crate::import::onnx) fn fuse(walk: &mut Walk) {
@@ -42,16 +47,17 @@ pub(in crate::import::onnx) fn fuse(walk: &mut Walk) {
 
 impl<'w, 'a> Fuser<'w, 'a> {
     fn new(walk: &'w Walk<'a>, steps: Vec<Step<'a>>) -> Self {
-        let (mut maker, mut readers) =
-            (FxHashMap::default(), FxHashMap::<Ix, Vec<usize>>::default());
+        let n = walk.values.len();
+        let mut maker = vec![NONE; n];
+        let mut readers: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); n];
         for (i, step) in steps.iter().enumerate() {
             for out in &step.outs {
-                maker.insert(*out, i);
+                maker[*out as usize] = i as u32;
             }
             for ix in &step.ins {
-                let list = readers.entry(*ix).or_default();
-                if list.last() != Some(&i) {
-                    list.push(i);
+                let list = &mut readers[*ix as usize];
+                if list.last() != Some(&(i as u32)) {
+                    list.push(i as u32);
                 }
             }
         }
@@ -80,7 +86,7 @@ impl<'w, 'a> Fuser<'w, 'a> {
                 suffix: 0,
                 label: None,
                 ..
-            }) if node.domain.is_empty() => &node.op,
+            }) if node.op.domain.is_empty() => &node.op.name,
             _ => "",
         }
     }
@@ -124,10 +130,8 @@ impl<'w, 'a> Fuser<'w, 'a> {
 
     /// The step that makes a tensor.
     pub(super) fn maker(&self, ix: Ix) -> Option<usize> {
-        self.maker
-            .get(&ix)
-            .copied()
-            .filter(|i| self.steps[*i].is_some())
+        let i = self.maker.get(ix as usize).copied().filter(|i| *i != NONE)? as usize;
+        self.steps[i].is_some().then_some(i)
     }
 
     /// The step that makes a tensor, if it is one of these operators.
@@ -135,11 +139,10 @@ impl<'w, 'a> Fuser<'w, 'a> {
         self.maker(ix).filter(|i| ops.contains(&self.op(*i)))
     }
 
-    pub(super) fn readers(&self, ix: Ix) -> Vec<usize> {
-        let all = self.readers.get(&ix).map_or(&[][..], Vec::as_slice);
-        let mut live: Vec<usize> = all
-            .iter()
-            .copied()
+    pub(super) fn readers(&self, ix: Ix) -> SmallVec<[usize; 4]> {
+        let all = self.readers.get(ix as usize).into_iter().flatten();
+        let mut live: SmallVec<[usize; 4]> = all
+            .map(|i| *i as usize)
             .filter(|i| self.ins(*i).contains(&ix))
             .collect();
         live.sort_unstable();
@@ -182,7 +185,7 @@ impl<'w, 'a> Fuser<'w, 'a> {
     ) -> Option<()> {
         let root = *members.iter().max()?;
         let count = self.steps[root].as_ref()?.count;
-        let mut ins = first.to_vec();
+        let mut ins = Ends::from_slice(first);
         let inside: FxHashSet<Ix> = members
             .iter()
             .filter_map(|m| self.steps[*m].as_ref())
@@ -216,7 +219,7 @@ impl<'w, 'a> Fuser<'w, 'a> {
             self.steps[m] = None;
         }
         for ix in &ins {
-            self.readers.entry(*ix).or_default().push(root);
+            self.readers[*ix as usize].push(root as u32);
         }
         let step = self.steps[root].as_mut()?;
         step.ins = ins;

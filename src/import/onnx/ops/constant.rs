@@ -31,25 +31,34 @@ fn constant(c: &Call) -> Result<Reply, Fault> {
         .attrs
         .iter()
         .find(|(name, _)| name.starts_with("value"));
-    let out = match value.map(|(_, a)| a) {
-        Some(Attr::Tensor(t)) => t.clone(),
-        Some(Attr::Int(i)) => {
-            Value::new(Dims::new(), Elem::I64)?.with(Some(Lit::Int(vec![*i].into())))
-        }
-        Some(Attr::Ints(v)) => Value::ints(v.clone())?,
-        Some(Attr::Float(f)) => {
-            Value::new(Dims::new(), Elem::F32)?.with(Some(Lit::Float(vec![*f].into())))
-        }
-        Some(Attr::Floats(v)) => {
+    match value {
+        Some((_, attr)) => Ok(Reply::one(literal(attr)?, Work::Free)),
+        None => Err(unplain()),
+    }
+}
+
+/// The tensor that an attribute of a constant stands for.
+pub(in crate::import::onnx) fn literal(attr: &Attr) -> Result<Value, Fault> {
+    Ok(match attr {
+        Attr::Tensor(t) => (**t).clone(),
+        Attr::Int(i) => Value::new(Dims::new(), Elem::I64)?.with(Some(Lit::Int([*i].into()))),
+        Attr::Ints(v) => {
             let dims = Dims::from_slice(&[v.len() as i64]);
-            Value::new(dims, Elem::F32)?.with(Some(Lit::Float(v.clone().into())))
+            Value::new(dims, Elem::I64)?.with(Some(Lit::Int(v.clone())))
         }
-        Some(Attr::Text(_)) => Value::new(Dims::new(), Elem::Text)?,
-        Some(Attr::Graph(_) | Attr::Other) | None => {
-            return open("the constant is not a plain tensor");
+        Attr::Float(f) => Value::new(Dims::new(), Elem::F32)?.with(Some(Lit::Float([*f].into()))),
+        Attr::Floats(v) => {
+            let dims = Dims::from_slice(&[v.len() as i64]);
+            Value::new(dims, Elem::F32)?.with(Some(Lit::Float(v.clone())))
         }
-    };
-    Ok(Reply::one(out, Work::Free))
+        Attr::Text(_) => Value::new(Dims::new(), Elem::Text)?,
+        Attr::Texts(n) => Value::new(Dims::from_slice(&[*n as i64]), Elem::Text)?,
+        Attr::Graph(_) | Attr::Other => return Err(unplain()),
+    })
+}
+
+fn unplain() -> Fault {
+    Fault::Open("the constant is not a plain tensor".to_owned())
 }
 
 fn filled(dims: Dims, fill: Option<&Value>) -> Result<Value, Fault> {

@@ -59,7 +59,7 @@ fn work(op: &str) -> Work {
 
 fn unary(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;
-    let op: &str = &c.node.op;
+    let op: &str = c.op();
     let elem = match op {
         "IsNaN" | "IsInf" | "Not" => Elem::Bool,
         _ => x.elem,
@@ -113,7 +113,7 @@ fn fold_unary(op: &str, known: &Lit) -> Option<Lit> {
 }
 
 fn combine(c: &Call) -> Result<Reply, Fault> {
-    let op: &str = &c.node.op;
+    let op: &str = c.op();
     let first = c.need(0)?;
     let mut dims = first.dims.clone();
     // Before operator set 7 the second operand is spread along `axis` to the shape of the first.

@@ -19,6 +19,9 @@ mod slice;
 use super::call::{Call, Reply};
 use super::value::Fault;
 
+pub(super) use constant::literal;
+pub(super) use sequence::value as list;
+
 /// Shapes, contents and work of a node, from its inputs.
 pub(super) type Rule = fn(&Call) -> Result<Reply, Fault>;
 

@@ -34,7 +34,7 @@ fn along(c: &Call) -> Result<Reply, Fault> {
             (true, false) => {}
         }
     }
-    let op: &str = &c.node.op;
+    let op: &str = c.op();
     let out = like(x, dims)?;
     let out = match &x.known {
         Some(known) if out.is_small() => {
@@ -139,7 +139,7 @@ fn scan(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;
     let elements = x.elements() as f64;
     let mut out = like(x, x.dims.clone())?;
-    if let (Some(Lit::Int(v)), 1, "CumSum") = (&x.known, x.dims.len(), &*c.node.op)
+    if let (Some(Lit::Int(v)), 1, "CumSum") = (&x.known, x.dims.len(), c.op())
         && c.int("exclusive", 0) == 0
         && c.int("reverse", 0) == 0
     {

@@ -19,8 +19,12 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
     })
 }
 
-/// A list counts as one tensor of all its elements.
 fn list(items: Vec<Value>) -> Result<Reply, Fault> {
+    Ok(Reply::one(value(items)?, Work::Free))
+}
+
+/// A list counts as one tensor of all its elements.
+pub(in crate::import::onnx) fn value(items: Vec<Value>) -> Result<Value, Fault> {
     let n = items
         .iter()
         .try_fold(0i64, |sum, v| sum.checked_add(v.elements()));
@@ -30,7 +34,7 @@ fn list(items: Vec<Value>) -> Result<Reply, Fault> {
     let elem = items.first().map_or(Elem::F32, |v| v.elem);
     let mut out = Value::new(Dims::from_slice(&[n]), elem)?;
     out.items = Some(items.into());
-    Ok(Reply::one(out, Work::Free))
+    Ok(out)
 }
 
 fn items(c: &Call) -> Result<Vec<Value>, Fault> {

@@ -300,7 +300,7 @@ fn resize(c: &Call) -> Result<Reply, Fault> {
 fn scales(c: &Call) -> Result<Vec<f64>, Fault> {
     use crate::import::onnx::ir::Attr;
     if let Some(Attr::Floats(list)) = c.node.attr("scales") {
-        return Ok(list.clone());
+        return Ok(list.to_vec());
     }
     let at = if c.opset() >= 11 { 2 } else { 1 };
     match &c.need(at)?.known {
