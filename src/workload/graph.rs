@@ -28,6 +28,15 @@ impl OpGraph {
         Self::default()
     }
 
+    /// An empty graph with room for so many operators and tensors.
+    pub fn with_capacity(operators: usize, tensors: usize) -> Self {
+        Self {
+            graph: DiGraph::with_capacity(operators, 2 * operators),
+            tensors: Vec::with_capacity(tensors),
+            ..Self::default()
+        }
+    }
+
     /// Adds a tensor.
     pub fn add_tensor(&mut self, tensor: Tensor) -> TensorId {
         self.tensors.push(tensor);

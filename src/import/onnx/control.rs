@@ -128,7 +128,8 @@ impl<'a> Walk<'a> {
             return own.max(0);
         }
         let name = self.source.label(node);
-        let text = format!("how often `{name}` (Loop) runs depends on data: its body was counted once");
+        let text =
+            format!("how often `{name}` (Loop) runs depends on data: its body was counted once");
         let help = format!("set it with  --dim {name}:trips=10");
         self.warnings
             .push(Problem::new(Code::Assumed, text).help(help));
@@ -182,7 +183,9 @@ impl<'a> Walk<'a> {
         let (Some(new), Some(old)) = (items(after), before.and_then(items)) else {
             return;
         };
-        let turns = usize::try_from(trips).unwrap_or(usize::MAX).saturating_sub(1);
+        let turns = usize::try_from(trips)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1);
         let Some(added) = new.get(old.len()..).filter(|a| !a.is_empty()) else {
             return;
         };

@@ -30,7 +30,7 @@ pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
         walk,
         precision,
         main,
-        graph: OpGraph::new(),
+        graph: OpGraph::with_capacity(walk.steps.len(), 2 * walk.steps.len()),
         tensors: FxHashMap::default(),
         inputs: walk.source.main.inputs.iter().copied().collect(),
         outputs: walk

@@ -1,12 +1,14 @@
 //! The graph of a file with names resolved: tensors are numbers, nodes are in an order that can run.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::elem::Elem;
 use super::ops::Rule;
+use super::proto::infos;
+use super::resolve::declared;
 use super::value::Value;
 
 /// Index of a tensor in [`Source::names`].
@@ -26,6 +28,11 @@ impl Names {
     /// The number of the next text.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    pub(super) fn reserve(&mut self, n: usize) {
+        self.ends.reserve(n);
+        self.text.reserve(n.saturating_mul(24).min(MAX_TEXT));
     }
 
     /// Adds a text; its number. Beyond [`MAX_TEXT`] texts are empty.
@@ -131,9 +138,9 @@ pub(super) struct Node {
     /// `None` where an optional input is left out.
     pub(super) ins: SmallVec<[Option<Ix>; 3]>,
     pub(super) outs: SmallVec<[Option<Ix>; 1]>,
-    pub(super) attrs: SmallVec<[(Arc<str>, Attr); 1]>,
+    pub(super) attrs: Box<[(Arc<str>, Attr)]>,
     /// What its bodies read from outside of them.
-    pub(super) captures: Vec<Ix>,
+    pub(super) captures: Box<[Ix]>,
 }
 
 impl Node {
@@ -191,12 +198,31 @@ pub(super) struct Source {
     pub(super) main: Body,
     /// Initializers and constants of all bodies.
     pub(super) constants: Vec<(Ix, Value)>,
+    /// Of inputs, outputs, and all tensors of bodies.
     pub(super) declared: FxHashMap<Ix, Declared>,
+    /// Declarations of tensors within the main graph, as they stand in the file.
+    pub(super) infos: Vec<u8>,
+    /// The same, once they were asked for.
+    pub(super) read_infos: OnceLock<FxHashMap<Ix, Declared>>,
     /// `producer version`, or an empty text.
     pub(super) producer: String,
 }
 
 impl Source {
+    /// What the file declares of a tensor.
+    pub(super) fn declared(&self, ix: Ix) -> Option<&Declared> {
+        let inner = || self.read_infos.get_or_init(|| self.all_infos()).get(&ix);
+        self.declared.get(&ix).or_else(inner)
+    }
+
+    fn all_infos(&self) -> FxHashMap<Ix, Declared> {
+        let made = self.main.nodes.iter().flat_map(|n| n.outs.iter().flatten());
+        let by_name: FxHashMap<&str, Ix> = made.map(|ix| (self.name(*ix), *ix)).collect();
+        let each = infos(&self.infos);
+        each.filter_map(|info| Some((*by_name.get(info.name)?, declared(&info)?)))
+            .collect()
+    }
+
     pub(super) fn name(&self, ix: Ix) -> &str {
         self.names.get(ix)
     }

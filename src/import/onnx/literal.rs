@@ -40,7 +40,11 @@ fn contents(t: &TensorMsg, code: i32, n: usize) -> Option<Lit> {
         None => t.loose.clone(),
     };
     Some(match code {
-        1 => Lit::Float(bits.iter().map(|x| f32::from_bits(*x as u32).into()).collect()),
+        1 => Lit::Float(
+            bits.iter()
+                .map(|x| f32::from_bits(*x as u32).into())
+                .collect(),
+        ),
         11 => Lit::Float(bits.iter().map(|x| f64::from_bits(*x)).collect()),
         10 => Lit::Float(bits.iter().map(|x| half(*x as u16)).collect()),
         16 => Lit::Float(bits.iter().map(|x| brain(*x as u16)).collect()),

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashMap;
-
 use super::ir::{Ix, Node};
 
 /// Nodes in order, and where those of the file went.
@@ -15,21 +13,26 @@ pub(super) type Sorted = (Vec<Node>, Vec<u32>);
 /// # Errors
 /// A node that depends on its own output, by what `label` calls it.
 pub(super) fn sort(nodes: Vec<Node>, label: impl Fn(&Node) -> String) -> Result<Sorted, String> {
-    let n_outs = nodes.iter().map(|n| n.outs.len()).sum();
-    let mut maker: FxHashMap<Ix, usize> = FxHashMap::default();
-    maker.reserve(n_outs);
+    let outs = nodes.iter().flat_map(|n| n.outs.iter().flatten());
+    let n_tensors = outs.max().map_or(0, |ix| *ix as usize + 1);
+    let mut maker: Vec<usize> = vec![usize::MAX; n_tensors];
     for (i, node) in nodes.iter().enumerate() {
         for out in node.outs.iter().flatten() {
-            maker.entry(*out).or_insert(i);
+            let slot = &mut maker[*out as usize];
+            *slot = (*slot).min(i);
         }
     }
+    let made_by = |ix: Ix| {
+        let maker = maker.get(ix as usize).copied();
+        maker.filter(|m| *m != usize::MAX)
+    };
     let reads = |i: usize| {
         let node: &Node = &nodes[i];
-        node.ins.iter().flatten().chain(&node.captures)
+        node.ins.iter().flatten().chain(node.captures.iter())
     };
     let in_order = (0..nodes.len()).all(|i| {
         let mut all = reads(i);
-        all.all(|ix| maker.get(ix).is_none_or(|m| *m < i))
+        all.all(|ix| made_by(*ix).is_none_or(|m| m < i))
     });
     if in_order {
         return Ok((nodes, Vec::new()));
@@ -37,9 +40,9 @@ pub(super) fn sort(nodes: Vec<Node>, label: impl Fn(&Node) -> String) -> Result<
     let mut waits = vec![0usize; nodes.len()];
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     for i in 0..nodes.len() {
-        for from in reads(i).filter_map(|ix| maker.get(ix)) {
+        for from in reads(i).filter_map(|ix| made_by(*ix)) {
             waits[i] += 1;
-            readers[*from].push(i);
+            readers[from].push(i);
         }
     }
     let mut ready: BTreeSet<usize> = (0..nodes.len()).filter(|i| waits[*i] == 0).collect();

@@ -70,13 +70,16 @@ pub(super) fn exported(walk: &Walk, precision: &Precision) -> Bytes {
 
 fn in_file_order(body: &Body) -> impl Iterator<Item = &Node> {
     let own = body.nodes.iter().filter(|_| body.places.is_empty());
-    let moved = body.places.iter().filter_map(|i| body.nodes.get(*i as usize));
+    let moved = body
+        .places
+        .iter()
+        .filter_map(|i| body.nodes.get(*i as usize));
     own.chain(moved)
 }
 
 fn touched(node: &Node) -> impl Iterator<Item = Ix> {
     let ends = node.ins.iter().chain(&node.outs).flatten();
-    ends.chain(&node.captures).copied()
+    ends.chain(node.captures.iter()).copied()
 }
 
 fn first(list: &[Option<Ix>]) -> Option<Ix> {
@@ -92,7 +95,11 @@ fn bytes(v: &Value, is_past: bool, precision: &Precision) -> f64 {
     if v.items.is_some() {
         return 0.0;
     }
-    let asked = if is_past { precision.kv } else { precision.activations };
+    let asked = if is_past {
+        precision.kv
+    } else {
+        precision.activations
+    };
     let dtype = match v.elem {
         Elem::Float(own) => asked.unwrap_or(own),
         Elem::Int(_) | Elem::Bool | Elem::Text => v.elem.dtype(),

@@ -24,18 +24,20 @@ pub(super) struct ModelMsg<'a> {
     pub(super) version: &'a str,
     pub(super) graph: Option<GraphMsg<'a>>,
     pub(super) functions: Vec<FunctionMsg<'a>>,
+    /// Entries that it may still hold.
+    pub(super) budget: usize,
 }
 
-/// `GraphProto`.
+/// `GraphProto`; its nodes and the declarations of tensors within it are read when they are asked for.
 #[derive(Debug, Default)]
 pub(super) struct GraphMsg<'a> {
-    pub(super) nodes: Vec<NodeMsg<'a>>,
     pub(super) initializers: Vec<TensorMsg<'a>>,
     /// Values and sizes of sparse initializers.
     pub(super) sparse: Vec<(TensorMsg<'a>, Sizes)>,
     pub(super) inputs: Vec<InfoMsg<'a>>,
     pub(super) outputs: Vec<InfoMsg<'a>>,
-    pub(super) infos: Vec<InfoMsg<'a>>,
+    pub(super) nodes: Nodes<'a>,
+    pub(super) n_infos: usize,
 }
 
 /// `FunctionProto`.
@@ -47,8 +49,16 @@ pub(super) struct FunctionMsg<'a> {
     pub(super) inputs: Vec<&'a str>,
     pub(super) outputs: Vec<&'a str>,
     pub(super) defaults: Vec<AttrMsg<'a>>,
-    pub(super) nodes: Vec<NodeMsg<'a>>,
+    pub(super) nodes: Nodes<'a>,
     pub(super) opsets: Vec<(&'a str, i64)>,
+}
+
+/// The nodes of a graph or function, within its message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Nodes<'a> {
+    message: Reader<'a>,
+    number: u32,
+    pub(super) len: usize,
 }
 
 /// `NodeProto`.
@@ -144,16 +154,18 @@ fn take(budget: &mut usize, weight: usize, field: &Field) -> Read<()> {
 
 /// Reads a whole file.
 pub(super) fn model(bytes: &[u8]) -> Read<ModelMsg<'_>> {
-    let mut out = ModelMsg::default();
-    let mut budget = MAX_ENTRIES;
+    let mut out = ModelMsg {
+        budget: MAX_ENTRIES,
+        ..ModelMsg::default()
+    };
     let mut reader = Reader::new(bytes, 0);
     while let Some(field) = reader.next()? {
         match field.number {
             2 => out.producer = field.text()?,
             3 => out.version = field.text()?,
-            7 => out.graph = Some(graph(&field, 0, &mut budget)?),
+            7 => out.graph = Some(graph(&field, &mut out.budget)?),
             8 => out.opsets.push(opset(&field)?),
-            25 => out.functions.push(function(&field, &mut budget)?),
+            25 => out.functions.push(function(&field, &mut out.budget)?),
             _ => {}
         }
     }
@@ -177,15 +189,23 @@ fn function<'a>(field: &Field<'a>, budget: &mut usize) -> Read<FunctionMsg<'a>> 
     take(budget, NODE, field)?;
     let mut out = FunctionMsg::default();
     let mut reader = field.message()?;
+    out.nodes = Nodes {
+        message: reader,
+        number: 7,
+        len: 0,
+    };
     while let Some(field) = reader.next()? {
         match field.number {
             1 => out.name = field.text()?,
             4 => out.inputs.push(field.text()?),
             5 => out.outputs.push(field.text()?),
-            7 => out.nodes.push(node(&field, 1, budget)?),
+            7 => {
+                take(budget, NODE, &field)?;
+                out.nodes.len += 1;
+            }
             9 => out.opsets.push(opset(&field)?),
             10 => out.domain = field.text()?,
-            11 => out.defaults.push(attribute(&field, 1, budget)?),
+            11 => out.defaults.push(attribute(&field, budget)?),
             13 => out.overload = field.text()?,
             _ => {}
         }
@@ -193,19 +213,27 @@ fn function<'a>(field: &Field<'a>, budget: &mut usize) -> Read<FunctionMsg<'a>> 
     Ok(out)
 }
 
-fn graph<'a>(field: &Field<'a>, depth: usize, budget: &mut usize) -> Read<GraphMsg<'a>> {
-    if depth > MAX_DEPTH {
-        return Err(field.damage("starts a body nested too deeply"));
-    }
+fn graph<'a>(field: &Field<'a>, budget: &mut usize) -> Read<GraphMsg<'a>> {
     let mut out = GraphMsg::default();
     let mut reader = field.message()?;
+    out.nodes = Nodes {
+        message: reader,
+        number: 1,
+        len: 0,
+    };
     while let Some(field) = reader.next()? {
         match field.number {
-            1 => out.nodes.push(node(&field, depth, budget)?),
+            1 => {
+                take(budget, NODE, &field)?;
+                out.nodes.len += 1;
+            }
             5 => out.initializers.push(tensor(&field, budget)?),
             11 => out.inputs.push(info(&field, budget)?),
             12 => out.outputs.push(info(&field, budget)?),
-            13 => out.infos.push(info(&field, budget)?),
+            13 => {
+                take(budget, 1, &field)?;
+                out.n_infos += 1;
+            }
             15 => out.sparse.push(sparse(&field, budget)?),
             _ => {}
         }
@@ -213,8 +241,58 @@ fn graph<'a>(field: &Field<'a>, depth: usize, budget: &mut usize) -> Read<GraphM
     Ok(out)
 }
 
-fn node<'a>(field: &Field<'a>, depth: usize, budget: &mut usize) -> Read<NodeMsg<'a>> {
-    take(budget, NODE, field)?;
+impl<'a> GraphMsg<'a> {
+    /// Declarations of tensors within the graph.
+    pub(super) fn infos(&self) -> impl Iterator<Item = Read<InfoMsg<'a>>> {
+        let mut reader = self.nodes.message;
+        fields(move || reader.next(), 13).map(|field| info(&field?, &mut 1))
+    }
+
+    /// The same as bytes, to be read by [`infos`].
+    pub(super) fn raw_infos(&self) -> Read<Vec<u8>> {
+        let mut out = Vec::new();
+        let mut reader = self.nodes.message;
+        for field in fields(|| reader.next(), 13) {
+            out.extend_from_slice(field?.whole);
+        }
+        Ok(out)
+    }
+}
+
+/// The declarations that [`GraphMsg::raw_infos`] took out of a file.
+pub(super) fn infos(raw: &[u8]) -> impl Iterator<Item = InfoMsg<'_>> {
+    let mut reader = Reader::new(raw, 0);
+    fields(move || reader.next(), 13).filter_map(|field| info(&field.ok()?, &mut 1).ok())
+}
+
+fn fields<'a>(
+    mut next: impl FnMut() -> Read<Option<Field<'a>>>,
+    number: u32,
+) -> impl Iterator<Item = Read<Field<'a>>> {
+    let all = std::iter::from_fn(move || next().transpose());
+    all.filter(move |field| field.as_ref().map_or(true, |f| f.number == number))
+}
+
+impl<'a> Nodes<'a> {
+    /// One after the other; attributes count against `budget`.
+    pub(super) fn read(self, budget: &mut usize) -> impl Iterator<Item = Read<NodeMsg<'a>>> {
+        let mut reader = self.message;
+        fields(move || reader.next(), self.number).map(|field| node(&field?, budget))
+    }
+
+    /// Names of all outputs.
+    pub(super) fn outputs(self) -> impl Iterator<Item = &'a str> {
+        let mut reader = self.message;
+        let nodes = fields(move || reader.next(), self.number).filter_map(Read::ok);
+        nodes.flat_map(|field| {
+            let mut inner = field.message().unwrap_or_default();
+            let outs = fields(move || inner.next(), 2).filter_map(Read::ok);
+            outs.filter_map(|field| field.text().ok())
+        })
+    }
+}
+
+fn node<'a>(field: &Field<'a>, budget: &mut usize) -> Read<NodeMsg<'a>> {
     let mut out = NodeMsg::default();
     let mut reader = field.message()?;
     while let Some(field) = reader.next()? {
@@ -223,7 +301,7 @@ fn node<'a>(field: &Field<'a>, depth: usize, budget: &mut usize) -> Read<NodeMsg
             2 => out.outputs.push(field.text()?),
             3 => out.name = field.text()?,
             4 => out.op = field.text()?,
-            5 => out.attrs.push(attribute(&field, depth, budget)?),
+            5 => out.attrs.push(attribute(&field, budget)?),
             7 => out.domain = field.text()?,
             8 => out.overload = field.text()?,
             9 => {
@@ -254,7 +332,7 @@ fn scopes<'a>(field: &Field<'a>) -> Read<Option<&'a str>> {
     Ok(None)
 }
 
-fn attribute<'a>(field: &Field<'a>, depth: usize, budget: &mut usize) -> Read<AttrMsg<'a>> {
+fn attribute<'a>(field: &Field<'a>, budget: &mut usize) -> Read<AttrMsg<'a>> {
     take(budget, 1, field)?;
     let mut out = AttrMsg::default();
     let mut kind = 0;
@@ -266,7 +344,7 @@ fn attribute<'a>(field: &Field<'a>, depth: usize, budget: &mut usize) -> Read<At
             3 => out.value = AttrValue::Int(field.int()?),
             4 => out.value = AttrValue::Text(field.bytes()?),
             5 => out.value = AttrValue::Tensor(Box::new(tensor(&field, budget)?)),
-            6 => out.value = AttrValue::Graph(Box::new(graph(&field, depth + 1, budget)?)),
+            6 => out.value = AttrValue::Graph(Box::new(graph(&field, budget)?)),
             7 => floats(&mut out.value, &field)?,
             8 => ints(&mut out.value, &field)?,
             9 => {

@@ -1,5 +1,6 @@
 //! From the messages of a file to the resolved graph: scopes, local functions, order.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -7,13 +8,13 @@ use smallvec::SmallVec;
 
 use super::block;
 use super::elem::Elem;
-use super::ir::{Attr, Body, Declared, Flow, Ix, Node, Op, Size, Source};
+use super::ir::{Attr, Body, Declared, Flow, Ix, Names, Node, Op, Size, Source};
 use super::literal;
 use super::ops;
 use super::order::sort;
 use super::proto::{
     AttrMsg, AttrValue, DimMsg, FunctionMsg, GraphMsg, InfoMsg, MAX_DEPTH, MAX_NODES, ModelMsg,
-    NodeMsg,
+    NodeMsg, Nodes,
 };
 use super::value::{Dims, Fault, Value};
 
@@ -23,8 +24,33 @@ type Opsets<'a> = [(&'a str, i64)];
 type Given = FxHashMap<Arc<str>, Attr>;
 /// Name of a function: domain, operator, overload.
 type Called<'a> = (&'a str, &'a str, &'a str);
-/// Names of a body; `None` for inputs of a function that its call leaves out.
-type Scope<'a> = FxHashMap<&'a str, Option<Ix>>;
+
+/// Names of a body or function.
+struct Scope<'a> {
+    /// `None` for inputs of a function that its call leaves out.
+    names: FxHashMap<&'a str, Option<Ix>>,
+    nodes: Nodes<'a>,
+    /// Outputs of all its nodes are defined.
+    is_complete: bool,
+}
+
+impl<'a> Scope<'a> {
+    fn of(nodes: Nodes<'a>) -> Self {
+        Self {
+            names: FxHashMap::default(),
+            nodes,
+            is_complete: false,
+        }
+    }
+
+    fn define(&mut self, name: &'a str, names: &mut Names) -> Ix {
+        *self
+            .names
+            .entry(name)
+            .or_insert(None)
+            .get_or_insert_with(|| names.push(name))
+    }
+}
 
 /// Resolves a decoded file.
 ///
@@ -41,15 +67,49 @@ pub(super) fn resolve<'m, 'a>(model: &'m ModelMsg<'a>) -> Result<Source, String>
         captured: Vec::new(),
         n_nodes: 0,
         n_calls: 0,
+        budget: model.budget,
         texts: FxHashMap::default(),
         ops: FxHashMap::default(),
         blocks: FxHashMap::default(),
     };
+    r.out.reserve(graph);
     r.out.producer = format!("{} {}", model.producer, model.version)
         .trim()
         .to_owned();
     r.out.main = r.body(graph, &model.opsets)?;
     Ok(r.out)
+}
+
+/// What a message says of a tensor; `None` for an element type that is not known.
+pub(super) fn declared(info: &InfoMsg) -> Option<Declared> {
+    let elem = Elem::of(info.kind.elem)?;
+    let size = |dim: &DimMsg| match dim {
+        DimMsg::Fixed(n) if *n > 0 => Size::Fixed(*n),
+        DimMsg::Named(name) if !name.is_empty() => Size::Named((*name).into()),
+        DimMsg::Fixed(_) | DimMsg::Named(_) | DimMsg::Open => Size::Unknown,
+    };
+    let dims = info.kind.dims.as_ref();
+    Some(Declared {
+        elem,
+        sizes: dims.map(|dims| dims.iter().map(size).collect()),
+        is_list: info.kind.is_list,
+    })
+}
+
+fn shared<'a>(texts: &mut FxHashMap<&'a str, Arc<str>>, text: &'a str) -> Arc<str> {
+    texts.entry(text).or_insert_with(|| text.into()).clone()
+}
+
+impl Source {
+    fn reserve(&mut self, graph: &GraphMsg) {
+        let n_nodes = graph.nodes.len.min(MAX_NODES);
+        self.names.reserve(n_nodes + graph.initializers.len());
+        self.labels.reserve(n_nodes);
+        self.constants
+            .reserve(n_nodes / 2 + graph.initializers.len());
+        self.declared
+            .reserve(graph.inputs.len() + graph.outputs.len());
+    }
 }
 
 fn unaliased(domain: &str) -> &str {
@@ -64,22 +124,27 @@ struct Resolver<'m, 'a> {
     captured: Vec<FxHashSet<Ix>>,
     n_nodes: usize,
     n_calls: usize,
+    /// Attributes that the nodes of one body may have.
+    budget: usize,
     texts: FxHashMap<&'a str, Arc<str>>,
     ops: FxHashMap<(&'a str, &'a str, i64), Arc<Op>>,
     blocks: FxHashMap<(&'a str, &'a str), u32>,
 }
 
 impl<'m, 'a> Resolver<'m, 'a> {
-    fn body(&mut self, graph: &'m GraphMsg<'a>, sets: &Opsets<'a>) -> Result<Body, String> {
+    fn body(&mut self, graph: &GraphMsg<'a>, sets: &Opsets<'a>) -> Result<Body, String> {
         if self.scopes.len() > MAX_DEPTH {
             return Err(format!("bodies are nested more than {MAX_DEPTH} deep"));
         }
-        let mut scope = Scope::default();
-        scope.reserve(graph.nodes.len() + graph.initializers.len());
+        let is_main = self.scopes.is_empty();
+        let mut scope = Scope::of(graph.nodes);
+        scope
+            .names
+            .reserve(graph.nodes.len + graph.initializers.len());
         self.scopes.push(scope);
         self.captured.push(FxHashSet::default());
         // A body that a function repeats at each call counts with all that it holds.
-        let entries = graph.initializers.len() + graph.infos.len() + graph.inputs.len();
+        let entries = graph.initializers.len() + graph.n_infos + graph.inputs.len();
         self.n_nodes += entries / 8;
         let constants = self.constants(graph)?;
         let mut inputs = Vec::new();
@@ -91,20 +156,25 @@ impl<'m, 'a> Resolver<'m, 'a> {
                 inputs.push(ix);
             }
         }
-        self.define_outputs(&graph.nodes);
-        let mut nodes = Vec::with_capacity(graph.nodes.len());
-        self.nodes(&graph.nodes, sets, None, &mut nodes)?;
-        self.out.declared.reserve(graph.infos.len());
-        for info in graph.infos.iter().chain(&graph.outputs) {
-            if let Some(Some(ix)) = self.find(info.name) {
-                self.declare(ix, info);
+        let mut nodes = Vec::with_capacity(graph.nodes.len.min(MAX_NODES));
+        self.nodes(graph.nodes, sets, None, &mut nodes)?;
+        if is_main {
+            self.out.infos = graph.raw_infos().map_err(|d| d.to_string())?;
+        } else {
+            for info in graph.infos() {
+                let info = info.map_err(|d| d.to_string())?;
+                if let Some(Some(ix)) = self.find(info.name) {
+                    self.declare(ix, &info);
+                }
             }
         }
         let mut outputs = Vec::new();
         for info in &graph.outputs {
             let name = info.name;
             let found = self.find(name).flatten();
-            outputs.push(found.ok_or_else(|| format!("output `{name}` is made by no node"))?);
+            let ix = found.ok_or_else(|| format!("output `{name}` is made by no node"))?;
+            self.declare(ix, info);
+            outputs.push(ix);
         }
         self.scopes.pop();
         let inner = self.captured.pop().unwrap_or_default();
@@ -121,7 +191,7 @@ impl<'m, 'a> Resolver<'m, 'a> {
         })
     }
 
-    fn constants(&mut self, graph: &'m GraphMsg<'a>) -> Result<FxHashSet<Ix>, String> {
+    fn constants(&mut self, graph: &GraphMsg<'a>) -> Result<FxHashSet<Ix>, String> {
         let mut all = FxHashSet::default();
         let bad = |name: &str, f: Fault| format!("initializer `{name}`: {}", plain(f));
         for t in &graph.initializers {
@@ -142,31 +212,36 @@ impl<'m, 'a> Resolver<'m, 'a> {
         Ok(all)
     }
 
-    fn define_outputs(&mut self, nodes: &'m [NodeMsg<'a>]) {
-        for node in nodes {
-            for name in node.outputs.iter().filter(|n| !n.is_empty()) {
-                self.define(name);
-            }
-        }
-    }
-
     fn define(&mut self, name: &'a str) -> Ix {
         let scope = self
             .scopes
             .last_mut()
             .expect("a body is open while names are defined");
-        let names = &mut self.out.names;
-        *scope
-            .entry(name)
-            .or_insert(None)
-            .get_or_insert_with(|| names.push(name))
+        scope.define(name, &mut self.out.names)
     }
 
     /// A name seen from the innermost body; `Some(None)` if it stands for an input left out.
     fn find(&mut self, name: &str) -> Option<Option<Ix>> {
+        let found = self.lookup(name);
+        if found.is_some() {
+            return found;
+        }
+        // Nodes out of order: all that the open bodies make is defined at once.
+        let mut is_new = false;
+        for scope in self.scopes.iter_mut().filter(|s| !s.is_complete) {
+            scope.is_complete = true;
+            is_new = true;
+            for name in scope.nodes.outputs().filter(|n| !n.is_empty()) {
+                scope.define(name, &mut self.out.names);
+            }
+        }
+        if is_new { self.lookup(name) } else { None }
+    }
+
+    fn lookup(&mut self, name: &str) -> Option<Option<Ix>> {
         let depth = self.scopes.len();
         for (level, scope) in self.scopes.iter().enumerate().rev() {
-            if let Some(&found) = scope.get(name) {
+            if let Some(&found) = scope.names.get(name) {
                 if level + 1 < depth
                     && let (Some(ix), Some(captured)) = (found, self.captured.last_mut())
                 {
@@ -178,41 +253,24 @@ impl<'m, 'a> Resolver<'m, 'a> {
         None
     }
 
-    fn declare(&mut self, ix: Ix, info: &InfoMsg<'a>) {
-        let Some(elem) = Elem::of(info.kind.elem) else {
-            return;
-        };
-        if self.out.declared.contains_key(&ix) {
-            return;
+    fn declare(&mut self, ix: Ix, info: &InfoMsg) {
+        if let Entry::Vacant(slot) = self.out.declared.entry(ix)
+            && let Some(declared) = declared(info)
+        {
+            slot.insert(declared);
         }
-        let sizes = info.kind.dims.as_ref().map(|dims| {
-            let mut sizes = SmallVec::new();
-            for dim in dims {
-                sizes.push(match dim {
-                    DimMsg::Fixed(n) if *n > 0 => Size::Fixed(*n),
-                    DimMsg::Named(name) if !name.is_empty() => Size::Named(self.shared(name)),
-                    DimMsg::Fixed(_) | DimMsg::Named(_) | DimMsg::Open => Size::Unknown,
-                });
-            }
-            sizes
-        });
-        let is_list = info.kind.is_list;
-        let declared = Declared {
-            elem,
-            sizes,
-            is_list,
-        };
-        self.out.declared.insert(ix, declared);
     }
 
     fn nodes(
         &mut self,
-        messages: &'m [NodeMsg<'a>],
+        messages: Nodes<'a>,
         sets: &Opsets<'a>,
         given: Option<&Given>,
         out: &mut Vec<Node>,
     ) -> Result<(), String> {
-        for message in messages {
+        let mut budget = self.budget;
+        for message in messages.read(&mut budget) {
+            let message = &message.map_err(|d| d.to_string())?;
             self.n_nodes += 1;
             if self.n_nodes > MAX_NODES {
                 return Err(format!("it has more than {MAX_NODES} nodes"));
@@ -229,11 +287,7 @@ impl<'m, 'a> Resolver<'m, 'a> {
     }
 
     /// Takes a constant in as a tensor; false if it is none, or not a plain one.
-    fn constant(
-        &mut self,
-        message: &'m NodeMsg<'a>,
-        given: Option<&Given>,
-    ) -> Result<bool, String> {
+    fn constant(&mut self, message: &NodeMsg<'a>, given: Option<&Given>) -> Result<bool, String> {
         let ([attr], [name]) = (message.attrs.as_slice(), message.outputs.as_slice()) else {
             return Ok(false);
         };
@@ -253,7 +307,7 @@ impl<'m, 'a> Resolver<'m, 'a> {
 
     fn node(
         &mut self,
-        message: &'m NodeMsg<'a>,
+        message: &NodeMsg<'a>,
         sets: &Opsets<'a>,
         given: Option<&Given>,
         place: usize,
@@ -276,7 +330,7 @@ impl<'m, 'a> Resolver<'m, 'a> {
         let outs = message.outputs.iter();
         let outs = outs.map(|n| (!n.is_empty()).then(|| self.define(n)));
         let outs = outs.collect();
-        let mut attrs = SmallVec::new();
+        let mut attrs = Vec::with_capacity(message.attrs.len());
         let mut captures = Vec::new();
         for a in &message.attrs {
             let value = self.attribute(a, sets, given, &mut captures)?;
@@ -288,8 +342,8 @@ impl<'m, 'a> Resolver<'m, 'a> {
             op: self.op(message, sets),
             ins,
             outs,
-            attrs,
-            captures,
+            attrs: attrs.into(),
+            captures: captures.into(),
         })
     }
 
@@ -330,12 +384,12 @@ impl<'m, 'a> Resolver<'m, 'a> {
     }
 
     fn shared(&mut self, text: &'a str) -> Arc<str> {
-        self.texts.entry(text).or_insert_with(|| text.into()).clone()
+        shared(&mut self.texts, text)
     }
 
     fn attribute(
         &mut self,
-        a: &'m AttrMsg<'a>,
+        a: &AttrMsg<'a>,
         sets: &Opsets<'a>,
         given: Option<&Given>,
         captures: &mut Vec<Ix>,
@@ -374,7 +428,7 @@ impl<'m, 'a> Resolver<'m, 'a> {
     fn inline(
         &mut self,
         function: &'m FunctionMsg<'a>,
-        call: &'m NodeMsg<'a>,
+        call: &NodeMsg<'a>,
         sets: &Opsets<'a>,
         given: Option<&Given>,
         out: &mut Vec<Node>,
@@ -389,7 +443,7 @@ impl<'m, 'a> Resolver<'m, 'a> {
             attrs.insert(self.shared(a.name), value);
         }
         // Inputs that the call leaves out are names without a value, read as left out.
-        let mut scope = Scope::default();
+        let mut scope = Scope::of(function.nodes);
         for (i, name) in function.inputs.iter().enumerate() {
             let ix = match call.inputs.get(i) {
                 None | Some(&"") => None,
@@ -398,28 +452,31 @@ impl<'m, 'a> Resolver<'m, 'a> {
                     format!("a call of `{name}` reads `{actual}`, which nothing makes")
                 })?,
             };
-            scope.insert(name, ix);
+            scope.names.insert(name, ix);
         }
         for (name, actual) in function.outputs.iter().zip(&call.outputs) {
             if !actual.is_empty() {
                 let ix = self.define(actual);
-                scope.insert(name, Some(ix));
+                scope.names.insert(name, Some(ix));
             }
         }
         self.scopes.push(scope);
-        self.define_outputs(&function.nodes);
         let own = if function.opsets.is_empty() {
             sets
         } else {
             &function.opsets
         };
         let start = out.len();
-        self.nodes(&function.nodes, own, Some(&attrs), out)?;
+        self.nodes(function.nodes, own, Some(&attrs), out)?;
         self.scopes.pop();
         let outer = self.block(call);
         self.n_calls += 1;
         let own = format!("{}_{}", call.op, self.n_calls);
-        let label = if call.name.is_empty() { &own } else { call.name };
+        let label = if call.name.is_empty() {
+            &own
+        } else {
+            call.name
+        };
         let label = label.get(..MAX_PREFIX).unwrap_or(label);
         for node in &mut out[start..] {
             node.label = self.out.labels.push_below(label, node.label);

@@ -236,7 +236,11 @@ fn inner(source: &Source, name: &str) -> Option<Ix> {
         return Some(ix as Ix);
     }
     let (node, place) = name.rsplit_once(":out")?;
-    let place: usize = if place.is_empty() { 0 } else { place.parse().ok()? };
+    let place: usize = if place.is_empty() {
+        0
+    } else {
+        place.parse().ok()?
+    };
     let found = find_node(&source.main, &|n| source.label(n) == node);
     let output = found.and_then(|n| n.outs.get(place).copied().flatten());
     output.or_else(|| tensor(node).filter(|_| place == 0).map(|ix| ix as Ix))
@@ -279,7 +283,9 @@ fn from_batch(
             }
             (Some(_), _) => {}
             (None, Some(asked)) => {
-                bound.values.insert(symbol.name.as_str().into(), clamp(asked));
+                bound
+                    .values
+                    .insert(symbol.name.as_str().into(), clamp(asked));
             }
             (None, None) => {
                 bound.values.insert(symbol.name.as_str().into(), 1);

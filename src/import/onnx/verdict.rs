@@ -32,7 +32,9 @@ impl Walk<'_> {
             let text = format!("cannot infer the shape of `{name}` ({title}): {why}");
             let problem = Problem::new(Code::UnknownShape, text);
             problems.push(match fault {
-                Fault::Open(_) => problem.help(format!("pin it with  --dim {name}:out=1x128x768   (with its own sizes)")),
+                Fault::Open(_) => problem.help(format!(
+                    "pin it with  --dim {name}:out=1x128x768   (with its own sizes)"
+                )),
                 Fault::Wrong(_) => {
                     let each = node.ins.iter().flatten().filter_map(|ix| self.get(*ix));
                     let shapes: Vec<String> = each.map(|v| show(&v.dims)).collect();
@@ -69,7 +71,11 @@ impl Walk<'_> {
         let each = self.bounded.iter().take(MAX_LISTED);
         let each = each.map(|(ix, node, what)| {
             let shape = self.get(*ix).map_or(String::new(), |v| show(&v.dims));
-            format!("`{}` {shape} ({}: {what})", self.source.name(*ix), node.op.name)
+            format!(
+                "`{}` {shape} ({}: {what})",
+                self.source.name(*ix),
+                node.op.name
+            )
         });
         let mut list: Vec<String> = each.collect();
         let more = self.bounded.len().saturating_sub(MAX_LISTED);

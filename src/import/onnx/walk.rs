@@ -189,7 +189,9 @@ impl<'a> Walk<'a> {
     fn follow(&mut self, node: &Node) {
         let read = node.ins.iter().flatten().filter_map(|ix| self.get(*ix));
         let size = |v: &Value| v.known.as_ref().map_or(0, |k| k.len());
-        let n: usize = read.map(|v| size(v) + v.items.as_ref().map_or(0, |i| 16 * i.len())).sum();
+        let n: usize = read
+            .map(|v| size(v) + v.items.as_ref().map_or(0, |i| 16 * i.len()))
+            .sum();
         if n <= ALWAYS_FOLLOWED {
             return;
         }
@@ -276,7 +278,7 @@ impl<'a> Walk<'a> {
         let mut found = Vec::new();
         for ix in node.outs.iter().flatten() {
             let pinned = self.bound.pinned.get(ix).cloned();
-            let declared = self.source.declared.get(ix).filter(|d| !d.is_list);
+            let declared = self.source.declared(*ix).filter(|d| !d.is_list);
             let own = || declared?.sizes.as_ref().and_then(|s| self.bound.shape(s));
             let Some(dims) = pinned.or_else(own) else {
                 return false;
@@ -331,7 +333,11 @@ fn forget(value: &mut Value) {
     if value.known.as_ref().is_some_and(is_long) {
         value.known = None;
     }
-    if value.items.as_ref().is_some_and(|i| i.len() > ALWAYS_FOLLOWED) {
+    if value
+        .items
+        .as_ref()
+        .is_some_and(|i| i.len() > ALWAYS_FOLLOWED)
+    {
         value.items = None;
     }
 }

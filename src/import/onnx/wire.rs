@@ -31,13 +31,20 @@ pub(super) enum Wire<'a> {
 pub(super) struct Field<'a> {
     pub(super) number: u32,
     pub(super) wire: Wire<'a>,
+    /// Key and content.
+    pub(super) whole: &'a [u8],
     /// Of its key, from the start of the file.
     at: usize,
-    /// Of its content.
-    content: usize,
+    /// Of what follows it.
+    end: usize,
+}
+
+fn damage(at: usize, field: u32, what: &'static str) -> Damage {
+    Damage { at, field, what }
 }
 
 /// Fields of a message, one after the other.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -55,46 +62,44 @@ impl<'a> Reader<'a> {
         if self.at >= self.bytes.len() {
             return Ok(None);
         }
-        let start = self.base + self.at;
-        let bad = |field, what| Damage {
-            at: start,
-            field,
-            what,
+        let start = self.at;
+        let at = self.base + start;
+        let Some(key) = varint(self.bytes, &mut self.at) else {
+            return Err(damage(at, 0, "has a broken key"));
         };
-        let key = varint(self.bytes, &mut self.at).ok_or_else(|| bad(0, "has a broken key"))?;
-        let number = u32::try_from(key >> 3).unwrap_or(0);
+        let number = (key >> 3).min(u64::from(u32::MAX)) as u32;
         if number == 0 {
-            return Err(bad(0, "is not one that a message can have"));
+            return Err(damage(at, 0, "is not one that a message can have"));
         }
-        let short = || bad(number, "is longer than the message around it");
         let wire = match key & 7 {
-            0 => Wire::Int(varint(self.bytes, &mut self.at).ok_or_else(short)?),
-            1 => Wire::Fixed64(u64::from_le_bytes(
-                self.array().ok_or_else(short)?,
-            )),
-            5 => Wire::Fixed32(u32::from_le_bytes(
-                self.array().ok_or_else(short)?,
-            )),
-            2 => {
-                let n = varint(self.bytes, &mut self.at).ok_or_else(short)?;
-                let end = usize::try_from(n).ok().and_then(|n| self.at.checked_add(n));
-                let end = end.filter(|e| *e <= self.bytes.len()).ok_or_else(short)?;
-                let content = &self.bytes[self.at..end];
-                self.at = end;
-                Wire::Bytes(content)
-            }
-            _ => return Err(bad(number, "is of a kind that ONNX does not use")),
+            0 => varint(self.bytes, &mut self.at).map(Wire::Int),
+            1 => self.array().map(|b| Wire::Fixed64(u64::from_le_bytes(b))),
+            2 => self.content().map(Wire::Bytes),
+            5 => self.array().map(|b| Wire::Fixed32(u32::from_le_bytes(b))),
+            _ => return Err(damage(at, number, "is of a kind that ONNX does not use")),
         };
-        let n = match wire {
-            Wire::Bytes(b) => b.len(),
-            Wire::Int(_) | Wire::Fixed32(_) | Wire::Fixed64(_) => 0,
-        };
-        Ok(Some(Field {
-            number,
-            wire,
-            at: start,
-            content: self.base + self.at - n,
-        }))
+        match wire {
+            Some(wire) => Ok(Some(Field {
+                number,
+                wire,
+                whole: &self.bytes[start..self.at],
+                at,
+                end: self.base + self.at,
+            })),
+            None => Err(damage(at, number, "is longer than the message around it")),
+        }
+    }
+
+    #[inline]
+    fn content(&mut self) -> Option<&'a [u8]> {
+        let n = varint(self.bytes, &mut self.at)?;
+        let left = self.bytes.len() - self.at;
+        if n > left as u64 {
+            return None;
+        }
+        let start = self.at;
+        self.at += n as usize;
+        Some(&self.bytes[start..self.at])
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -106,11 +111,7 @@ impl<'a> Reader<'a> {
 
 impl<'a> Field<'a> {
     pub(super) fn damage(&self, what: &'static str) -> Damage {
-        Damage {
-            at: self.at,
-            field: self.number,
-            what,
-        }
+        damage(self.at, self.number, what)
     }
 
     pub(super) fn bytes(&self) -> Result<&'a [u8], Damage> {
@@ -123,11 +124,15 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn text(&self) -> Result<&'a str, Damage> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| self.damage("is not a text"))
+        match std::str::from_utf8(self.bytes()?) {
+            Ok(text) => Ok(text),
+            Err(_) => Err(self.damage("is not a text")),
+        }
     }
 
     pub(super) fn message(&self) -> Result<Reader<'a>, Damage> {
-        Ok(Reader::new(self.bytes()?, self.content))
+        let bytes = self.bytes()?;
+        Ok(Reader::new(bytes, self.end - bytes.len()))
     }
 
     pub(super) fn int(&self) -> Result<i64, Damage> {
@@ -166,7 +171,17 @@ impl<'a> Field<'a> {
 }
 
 /// A number of seven bits a byte, lowest first.
+#[inline]
 pub(super) fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    // Keys and most lengths are one byte.
+    if *at < bytes.len() && bytes[*at] < 128 {
+        *at += 1;
+        return Some(bytes[*at - 1].into());
+    }
+    long_varint(bytes, at)
+}
+
+fn long_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let byte = *bytes.get(*at)?;

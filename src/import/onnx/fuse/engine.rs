@@ -130,7 +130,11 @@ impl<'w, 'a> Fuser<'w, 'a> {
 
     /// The step that makes a tensor.
     pub(super) fn maker(&self, ix: Ix) -> Option<usize> {
-        let i = self.maker.get(ix as usize).copied().filter(|i| *i != NONE)? as usize;
+        let i = self
+            .maker
+            .get(ix as usize)
+            .copied()
+            .filter(|i| *i != NONE)? as usize;
         self.steps[i].is_some().then_some(i)
     }
 

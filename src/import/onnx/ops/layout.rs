@@ -3,7 +3,7 @@
 use super::Rule;
 use crate::import::onnx::call::{Call, Reply, Work, known_ints, like, picked, reshaped};
 use crate::import::onnx::value::{
-    Dims, Fault, Value, axis, broadcast, elements, show, spread, strides, unravel, wrong,
+    Dims, Fault, Value, axis, broadcast, elements, show, spread, strides, walk, wrong,
 };
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
@@ -138,14 +138,7 @@ fn transpose(c: &Call) -> Result<Reply, Fault> {
     let dims: Dims = order.iter().map(|i| x.dims[*i]).collect();
     let step = strides(&x.dims);
     let out = picked(x, dims.clone(), || {
-        let place = |p: usize| {
-            unravel(p, &dims)
-                .iter()
-                .zip(&order)
-                .map(|(i, o)| i * step[*o])
-                .sum()
-        };
-        (0..x.elements() as usize).map(place).collect()
+        walk(&dims, |i| step[order[i]], x.elements() as usize)
     })?;
     // Axes of size 1 may move without moving data.
     let moved: Vec<usize> = order.iter().copied().filter(|i| x.dims[*i] != 1).collect();
