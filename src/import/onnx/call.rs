@@ -33,8 +33,8 @@ pub(super) enum Work {
     },
     /// Scaled dot-product attention.
     Attend(Box<Heads>),
-    /// Keys and values put behind those of the past; input 0 is the past.
-    Append,
+    /// New keys or values, the only input, written behind those in the cache, the output.
+    Append { elements: f64 },
 }
 
 /// Sizes of an attention operator; its first three inputs are `q`, `k`, `v`.
@@ -65,6 +65,8 @@ pub(super) enum Feed {
     In(usize),
     /// Tensor within the node.
     Temp(usize),
+    /// Output of the node.
+    Out(usize),
 }
 
 /// One piece of a node that is several operators.
@@ -72,8 +74,8 @@ pub(super) enum Feed {
 pub(super) struct Part {
     pub(super) work: Work,
     pub(super) ins: Vec<Feed>,
-    /// Tensors within the node that it makes.
-    pub(super) outs: Vec<usize>,
+    /// Tensors that it makes.
+    pub(super) outs: Vec<Feed>,
     /// Executions.
     pub(super) count: u64,
 }
@@ -93,6 +95,8 @@ pub(super) struct Reply {
     pub(super) random: bool,
     /// The shapes are upper bounds, because of this.
     pub(super) bound: Option<&'static str>,
+    /// Why the work is not known although the shapes are.
+    pub(super) opaque: Option<&'static str>,
 }
 
 impl Reply {
@@ -109,7 +113,32 @@ impl Reply {
             temps: Vec::new(),
             random: false,
             bound: None,
+            opaque: None,
         }
+    }
+
+    /// Shapes without work, because of what is said.
+    pub(super) fn opaque(outs: SmallVec<[Value; 1]>, why: &'static str) -> Self {
+        Self {
+            opaque: Some(why),
+            ..Self::many(outs, Work::Free)
+        }
+    }
+
+    /// Work on inputs and inner tensors in front of the last.
+    pub(super) fn part(&mut self, work: Work, ins: Vec<Feed>, outs: Vec<Feed>) {
+        self.parts.push(Part {
+            work,
+            ins,
+            outs,
+            count: 1,
+        });
+    }
+
+    /// A tensor within the node.
+    pub(super) fn temp(&mut self, value: Value) -> Feed {
+        self.temps.push(value);
+        Feed::Temp(self.temps.len() - 1)
     }
 
     /// The first output is as large as it can be, because of what is said.
@@ -126,6 +155,12 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// Inputs from `i` on, without those left out.
+    pub(super) fn rest(&self, i: usize) -> impl Iterator<Item = Feed> {
+        let there = (i..self.ins.len()).filter(|i| self.get(*i).is_some());
+        there.map(Feed::In)
+    }
+
     pub(super) fn opset(&self) -> i64 {
         self.node.op.opset
     }
@@ -267,6 +302,20 @@ pub(super) fn picked(
         out = out.with(known.pick(at().into_iter()));
     }
     Ok(out)
+}
+
+/// Work of a map over the output.
+pub(super) fn map(ops: f64, special: f64) -> Work {
+    Work::Map { ops, special }
+}
+
+/// Work of a reduction over the elements of a tensor.
+pub(super) fn reduce(v: &Value, ops: f64, special: f64) -> Work {
+    Work::Reduce {
+        elements: v.elements() as f64,
+        ops,
+        special,
+    }
 }
 
 /// A tensor of 64-bit integers.

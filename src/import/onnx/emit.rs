@@ -17,7 +17,11 @@ const MAX_DESCRIPTION: i64 = 4096;
 /// Makes the graph.
 pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
     let mut operands = FxHashSet::default();
+    let mut caches = FxHashSet::default();
     for step in &walk.steps {
+        if let Effort::Known(Work::Append { .. }) = &step.work {
+            caches.extend(step.outs.iter().map(|ix| walk.resolved(*ix)));
+        }
         if let Effort::Known(Work::Product { lhs, rhs, .. }) = &step.work {
             operands.extend(
                 [step.ins.get(*lhs), step.ins.get(*rhs)]
@@ -41,6 +45,7 @@ pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
             .map(|ix| walk.resolved(*ix))
             .collect(),
         operands,
+        caches,
     };
     for step in &walk.steps {
         emitter.step(step);
@@ -78,6 +83,8 @@ struct Emitter<'a> {
     inputs: FxHashSet<Ix>,
     outputs: FxHashSet<Ix>,
     operands: FxHashSet<Ix>,
+    /// Keys and values kept from step to step.
+    caches: FxHashSet<Ix>,
 }
 
 impl Emitter<'_> {
@@ -88,7 +95,11 @@ impl Emitter<'_> {
             Effort::Known(Work::Gather { .. }) => 1,
             Effort::Known(Work::Attend(_)) => 3,
             Effort::Known(
-                Work::Free | Work::Copy | Work::Map { .. } | Work::Reduce { .. } | Work::Append,
+                Work::Free
+                | Work::Copy
+                | Work::Map { .. }
+                | Work::Reduce { .. }
+                | Work::Append { .. },
             )
             | Effort::Unknown(_) => 0,
         };
@@ -142,13 +153,11 @@ impl Emitter<'_> {
             Origin::Static if v.elem.holds_weights() && !self.is_foreign_literal(v) => Role::Weight,
             // Known before the run, but neither learned nor given.
             Origin::Static | Origin::Shape => Role::Activation,
-            Origin::Data if self.inputs.contains(&ix) => {
-                if is_past(name) {
-                    Role::KvCache
-                } else {
-                    Role::Input
-                }
-            }
+            Origin::Data if self.caches.contains(&ix) => Role::KvCache,
+            Origin::Data if self.inputs.contains(&ix) => match kept(name, v) {
+                Some(role) => role,
+                None => Role::Input,
+            },
             Origin::Data if self.outputs.contains(&ix) => Role::Output,
             Origin::Data => Role::Activation,
         }
@@ -227,13 +236,9 @@ impl Emitter<'_> {
                 let dtype = self.product(&inputs[0], &inputs[1]);
                 OpKind::Attention(attention(heads, dtype))
             }
-            Work::Append => {
-                let out = self.graph.tensor(*outputs.first()?).elements();
-                let past = self.graph.tensor(*inputs.first()?).elements();
-                OpKind::KvAppend {
-                    elements: (out - past).max(0.0),
-                }
-            }
+            Work::Append { elements } => OpKind::KvAppend {
+                elements: *elements,
+            },
         })
     }
 
@@ -274,7 +279,7 @@ fn order(step: &Step) -> Ends {
             | Work::Map { .. }
             | Work::Reduce { .. }
             | Work::Attend(_)
-            | Work::Append,
+            | Work::Append { .. },
         )
         | Effort::Unknown(_) => return step.ins.clone(),
     };
@@ -287,10 +292,42 @@ fn order(step: &Step) -> Ends {
         .collect()
 }
 
-/// Keys and values of past tokens, as exporters name them.
-pub(super) fn is_past(name: &str) -> bool {
-    name.starts_with("past_")
-        || name.starts_with("past.")
-        || name.contains("past_key")
-        || name.contains("past_value")
+/// What a tensor is kept for between steps, by the names that exporters give; nothing else has three axes
+/// and such a name.
+pub(super) fn kept(name: &str, v: &Value) -> Option<Role> {
+    if v.dims.len() < 3 || !v.elem.holds_weights() {
+        return None;
+    }
+    kept_name(name)
+}
+
+/// [`kept`] by the name alone.
+pub(super) fn kept_name(name: &str) -> Option<Role> {
+    const STATES: [&str; 5] = [
+        "conv_state",
+        "ssm_state",
+        "recurrent_state",
+        "past_state",
+        "past_conv",
+    ];
+    const CACHES: [&str; 7] = [
+        "past_key",
+        "past_value",
+        "key_cache",
+        "value_cache",
+        "k_cache",
+        "v_cache",
+        "kv_cache",
+    ];
+    const STARTS: [&str; 4] = ["past_", "past.", "cache_", "cache."];
+    if STATES.iter().any(|s| name.contains(s)) {
+        Some(Role::State)
+    } else if name == "past"
+        || CACHES.iter().any(|s| name.contains(s))
+        || STARTS.iter().any(|s| name.starts_with(s))
+    {
+        Some(Role::KvCache)
+    } else {
+        None
+    }
 }

@@ -1,12 +1,12 @@
 //! The largest set of tensors alive at once when the nodes run as exported, one after the other.
 
 use super::elem::Elem;
-use super::emit::is_past;
+use super::emit::kept;
 use super::ir::{Body, Ix, Node};
 use super::value::{Origin, Value};
 use super::walk::Walk;
 use crate::units::Bytes;
-use crate::workload::Precision;
+use crate::workload::{Precision, Role};
 
 /// Operators whose result lies where their input lay.
 const VIEWS: [&str; 6] = [
@@ -42,7 +42,7 @@ pub(super) fn exported(walk: &Walk, precision: &Precision) -> Bytes {
     }
     let size = |ix: Ix| -> f64 {
         let counted = walk.get(ix).filter(|v| v.origin != Origin::Static);
-        counted.map_or(0.0, |v| bytes(v, is_past(walk.source.name(ix)), precision))
+        counted.map_or(0.0, |v| bytes(v, kept(walk.source.name(ix), v), precision))
     };
     let mut held: Vec<f64> = vec![0.0; n];
     for ix in &main.inputs {
@@ -91,14 +91,13 @@ fn is_view(node: &Node) -> bool {
 }
 
 /// Dequantized tensors are held in the format they were dequantized to; a list holds no data of its own.
-fn bytes(v: &Value, is_past: bool, precision: &Precision) -> f64 {
+fn bytes(v: &Value, kept: Option<Role>, precision: &Precision) -> f64 {
     if v.items.is_some() {
         return 0.0;
     }
-    let asked = if is_past {
-        precision.kv
-    } else {
-        precision.activations
+    let asked = match kept {
+        Some(_) => precision.kv,
+        None => precision.activations,
     };
     let dtype = match v.elem {
         Elem::Float(own) => asked.unwrap_or(own),

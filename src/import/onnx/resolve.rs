@@ -83,15 +83,17 @@ pub(super) fn resolve<'m, 'a>(model: &'m ModelMsg<'a>) -> Result<Source, String>
 /// What a message says of a tensor; `None` for an element type that is not known.
 pub(super) fn declared(info: &InfoMsg) -> Option<Declared> {
     let elem = Elem::of(info.kind.elem)?;
-    let size = |dim: &DimMsg| match dim {
-        DimMsg::Fixed(n) if *n > 0 => Size::Fixed(*n),
+    // Nothing runs on no samples: a first size of 0 is one that was left open.
+    let rank = info.kind.dims.as_ref().map_or(0, |d| d.len());
+    let size = |(i, dim): (usize, &DimMsg)| match dim {
+        DimMsg::Fixed(n) if *n > 0 || (*n == 0 && (i > 0 || rank == 1)) => Size::Fixed(*n),
         DimMsg::Named(name) if !name.is_empty() => Size::Named((*name).into()),
         DimMsg::Fixed(_) | DimMsg::Named(_) | DimMsg::Open => Size::Unknown,
     };
     let dims = info.kind.dims.as_ref();
     Some(Declared {
         elem,
-        sizes: dims.map(|dims| dims.iter().map(size).collect()),
+        sizes: dims.map(|dims| dims.iter().enumerate().map(size).collect()),
         is_list: info.kind.is_list,
     })
 }

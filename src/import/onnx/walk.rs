@@ -96,7 +96,17 @@ impl<'a> Walk<'a> {
             let Some(declared) = self.source.declared.get(ix) else {
                 continue;
             };
-            match Value::new(dims.clone(), declared.elem) {
+            let one = Value::new(dims.clone(), declared.elem);
+            let made = match declared.is_list {
+                true => one.and_then(|item| super::ops::list(vec![item])),
+                false => one,
+            };
+            if declared.is_list {
+                let name = self.source.name(*ix);
+                let text = format!("the list `{name}` was taken to hold one tensor");
+                self.warnings.push(Problem::new(Code::Assumed, text));
+            }
+            match made {
                 Ok(mut value) => {
                     value.origin = Origin::Data;
                     self.values[*ix as usize] = Some(value);
@@ -230,13 +240,20 @@ impl<'a> Walk<'a> {
         let at = |feed: &Feed| match feed {
             Feed::In(i) => node.ins.get(*i).copied().flatten(),
             Feed::Temp(i) => Some(first + *i as Ix),
+            Feed::Out(i) => node.outs.get(*i).copied().flatten(),
         };
+        let made = |i: usize| {
+            let mut outs = reply.parts.iter().flat_map(|p| &p.outs);
+            outs.any(|o| matches!(o, Feed::Out(o) if *o == i))
+        };
+        let own = node.outs.iter().enumerate().filter(|(i, _)| !made(*i));
+        let outs: SmallVec<[Ix; 1]> = own.filter_map(|(_, ix)| *ix).collect();
         for (i, part) in reply.parts.into_iter().enumerate() {
             self.steps.push(Step {
                 node,
                 suffix: i + 1,
                 ins: part.ins.iter().filter_map(at).collect(),
-                outs: part.outs.iter().map(|o| first + *o as Ix).collect(),
+                outs: part.outs.iter().filter_map(at).collect(),
                 work: Effort::Known(part.work),
                 count: self.count.saturating_mul(part.count),
                 label: None,
@@ -246,8 +263,10 @@ impl<'a> Walk<'a> {
             Some(feeds) => (feeds.iter().filter_map(at).collect(), reply.work),
             None => packed(node, reply.work),
         };
-        let outs = node.outs.iter().flatten().copied().collect();
-        let work = Effort::Known(work);
+        let work = match reply.opaque {
+            None => Effort::Known(work),
+            Some(why) => Effort::Unknown(why.to_owned()),
+        };
         self.steps.push(Step {
             node,
             suffix: 0,
@@ -355,7 +374,7 @@ fn packed(node: &Node, mut work: Work) -> (Ends, Work) {
             | Work::Map { .. }
             | Work::Reduce { .. }
             | Work::Attend(_)
-            | Work::Append => {}
+            | Work::Append { .. } => {}
         }
     }
     (ins, work)

@@ -2,6 +2,7 @@
 
 use super::engine::Fuser;
 use crate::import::onnx::call::{Heads, Work};
+use crate::import::onnx::walk::Effort;
 use crate::workload::{Class, Einsum, Mask};
 
 /// Steps between the product and the softmax that keep every score in its place.
@@ -196,17 +197,39 @@ fn behind(f: &Fuser, softmax: usize, members: &mut Vec<usize>) -> Option<usize> 
     None
 }
 
-/// New keys or values joined to those of the past: only the new ones are written.
+/// New keys or values joined to those of the past: only the new ones are written, behind the others.
 pub(super) fn append(f: &mut Fuser, concat: usize) -> Option<()> {
-    let mut past = f.input(concat, 0)?;
+    let [past, new] = *f.ins(concat) else {
+        return None;
+    };
+    is_cache(f, past)?;
+    place(f, concat, new)
+}
+
+/// New keys or values written into a cache of fixed length.
+pub(super) fn scatter(f: &mut Fuser, step: usize) -> Option<()> {
+    let new = match f.op(step) {
+        "TensorScatter" => f.input(step, 1)?,
+        _ => f.input(step, 2)?,
+    };
+    is_cache(f, f.input(step, 0)?)?;
+    place(f, step, new)
+}
+
+fn is_cache(f: &Fuser, mut past: u32) -> Option<()> {
     while let Some(view) = f
         .maker(past)
         .filter(|i| matches!(f.work(*i), Some(Work::Free)))
     {
         past = f.input(view, 0)?;
     }
-    if f.ins(concat).len() != 2 || !f.is_past(past) {
-        return None;
-    }
-    f.replace(&[concat], &[], "Concat", Work::Append)
+    f.is_past(past).then_some(())
+}
+
+fn place(f: &mut Fuser, at: usize, new: u32) -> Option<()> {
+    let elements = f.value(new)?.elements() as f64;
+    let step = f.steps[at].as_mut()?;
+    step.ins = [new].into_iter().collect();
+    step.work = Effort::Known(Work::Append { elements });
+    Some(())
 }

@@ -5,9 +5,11 @@ use smallvec::SmallVec;
 
 use super::{activation, attention, norm};
 use crate::import::onnx::call::Work;
+use crate::import::onnx::emit::kept;
 use crate::import::onnx::ir::Ix;
 use crate::import::onnx::value::{Origin, Value};
 use crate::import::onnx::walk::{Effort, Ends, Step, Walk};
+use crate::workload::Role;
 
 /// Steps under replacement.
 pub(super) struct Fuser<'w, 'a> {
@@ -38,6 +40,7 @@ pub(in crate::import::onnx) fn fuse(walk: &mut Walk) {
             "Clip" => activation::hard_swish(&mut fuser, i),
             "Softmax" => attention::fuse(&mut fuser, i),
             "Concat" => attention::append(&mut fuser, i),
+            "TensorScatter" | "ScatterND" | "ScatterElements" => attention::scatter(&mut fuser, i),
             _ => None,
         };
     }
@@ -121,11 +124,10 @@ impl<'w, 'a> Fuser<'w, 'a> {
         self.value(ix).is_some_and(|v| v.origin != Origin::Data)
     }
 
+    /// Keys or values of past tokens, given by the caller.
     pub(super) fn is_past(&self, ix: Ix) -> bool {
-        let named = (ix as usize) < self.walk.source.names.len();
-        named
-            && self.walk.source.main.inputs.contains(&ix)
-            && crate::import::onnx::emit::is_past(self.walk.source.name(ix))
+        let kept = |v| kept(self.walk.source.name(ix), v) == Some(Role::KvCache);
+        self.value(ix).is_some_and(kept) && self.walk.source.main.inputs.contains(&ix)
     }
 
     /// The step that makes a tensor.

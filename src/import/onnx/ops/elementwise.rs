@@ -3,7 +3,7 @@
 use smallvec::smallvec;
 
 use super::Rule;
-use crate::import::onnx::call::{Call, Reply, Work};
+use crate::import::onnx::call::{Call, Reply, Work, like, map};
 use crate::import::onnx::elem::Elem;
 use crate::import::onnx::value::{Dims, Fault, Lit, Value, broadcast, spread, wrong};
 
@@ -11,6 +11,11 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
     Some(match op {
         "Cast" => cast,
         "CastLike" => cast_like,
+        "BitCast" => bit_cast,
+        "SwiGLU" => |c| {
+            let x = c.need(0)?;
+            Ok(Reply::one(like(x, x.dims.clone())?, map(4.0, 2.0)))
+        },
         "Where" => select,
         "Clip" => clip,
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Min" | "Max" | "Sum" | "Mean" | "And"
@@ -289,6 +294,16 @@ fn converted(x: &Value, elem: Elem) -> Result<Reply, Fault> {
         work("Cast")
     };
     Ok(Reply::one(out, work))
+}
+
+/// The same bits under another type of the same width.
+fn bit_cast(c: &Call) -> Result<Reply, Fault> {
+    let elem = i32::try_from(c.int("to", 0)).ok().and_then(Elem::of);
+    let x = c.need(0)?;
+    Ok(Reply::one(
+        Value::new(x.dims.clone(), elem.unwrap_or(x.elem))?,
+        Work::Free,
+    ))
 }
 
 fn select(c: &Call) -> Result<Reply, Fault> {

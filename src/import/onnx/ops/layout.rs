@@ -23,6 +23,16 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
     })
 }
 
+/// Rows of a table by their numbers.
+pub(super) fn embedding(c: &Call) -> Result<Reply, Fault> {
+    let (table, at) = (c.ranked(0, 2)?, c.need(1)?);
+    let mut dims = at.dims.clone();
+    dims.push(table.dims[1]);
+    let out = like(table, dims)?;
+    let elements = out.elements() as f64;
+    Ok(Reply::one(out, Work::Gather { elements, table: 0 }))
+}
+
 fn identity(c: &Call) -> Result<Reply, Fault> {
     Ok(Reply::one(c.need(0)?.clone(), Work::Free))
 }
