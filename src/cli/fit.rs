@@ -78,6 +78,7 @@ fn ask(args: &FitArgs, workload: &Workload) -> Result<Ask, Problems> {
         context,
         batch: bound.batch,
         precision: bound.precision,
+        software: bound.software,
         dims: bound.dims,
         shapes: bound.shapes,
         unknown_as_bytes: bound.unknown_as_bytes,

@@ -9,7 +9,7 @@ use crate::record::{ChipRow, MetricRow, ModelRow, OpRow, class_name};
 use crate::report::{Cell, Column, Table};
 use crate::simulate::{Metric, Step, binding, phase_of, steps};
 use crate::units::{Bytes, BytesPerSecond, Meters, OpsPerSecond, Watts, count, significant};
-use crate::workload::{OpKind, Scenario, VectorWork, View, Workload};
+use crate::workload::{OpKind, Scenario, Workload};
 
 use super::args::{ListArgs, ListKind};
 use super::console::Console;
@@ -149,41 +149,7 @@ fn model_row(workload: &Workload) -> ModelRow {
 }
 
 fn ops(console: &Console) -> Result<(), Problems> {
-    let vector = VectorWork::default();
-    let einsum = crate::workload::Einsum::matmul(1, 1, 1, 1);
-    let dtype = crate::workload::Dtype::Bf16;
-    let kinds = [
-        (
-            OpKind::Einsum { einsum, dtype }.name(),
-            "matrix product or convolution",
-        ),
-        ("attention", "fused attention: scores never leave the chip"),
-        (OpKind::Elementwise(vector).name(), "one result per element"),
-        (
-            OpKind::Reduction(vector).name(),
-            "softmax, norms, pooling: sums over a rank",
-        ),
-        (
-            OpKind::Gather { elements: 0.0 }.name(),
-            "rows picked from a table",
-        ),
-        (
-            OpKind::Layout(View::Free).name(),
-            "reshape (free) or transpose (a copy)",
-        ),
-        (
-            OpKind::KvAppend { elements: 0.0 }.name(),
-            "new keys and values into the cache",
-        ),
-        (
-            OpKind::Opaque {
-                reason: String::new(),
-            }
-            .name(),
-            "not known: bytes count, arithmetic does not",
-        ),
-    ];
-    let rows: Vec<OpRow> = kinds
+    let rows: Vec<OpRow> = OpKind::KINDS
         .iter()
         .map(|(kind, doc)| OpRow { kind, doc })
         .collect();

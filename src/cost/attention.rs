@@ -175,14 +175,16 @@ impl Blocks {
         let full = n_blocks as f64 * keys;
         let cut = match a.mask {
             Mask::Full => full,
-            Mask::Causal | Mask::Window(_) | Mask::Chunk(_) => {
+            Mask::Causal | Mask::Window(_) | Mask::Chunk(_) | Mask::Near(_) => {
                 (padded.useful_pairs() / area + n_blocks as f64 / 2.0).min(full)
             }
         };
         let mean = (cut / n_blocks as f64).max(a.useful_pairs() / (n_blocks as f64 * area));
         let longest = match a.mask {
             Mask::Full | Mask::Causal => keys,
-            Mask::Window(w) | Mask::Chunk(w) => keys.min((w as f64 / BLOCK as f64).ceil() + 1.0),
+            Mask::Window(w) | Mask::Chunk(w) | Mask::Near(w) => {
+                keys.min((w as f64 / BLOCK as f64).ceil() + 1.0)
+            }
         };
         Self {
             items: n_blocks as f64 * a.q_heads as f64 * a.batch as f64,

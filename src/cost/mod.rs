@@ -14,6 +14,7 @@ mod library;
 mod nest;
 mod reuse;
 mod roofline;
+mod scan;
 mod vector;
 
 pub use attention::attention;
@@ -22,4 +23,5 @@ pub use library::{LibraryTile, describe_library, library_gemm};
 pub use nest::price_nest;
 pub use reuse::{Accesses, Widths, account};
 pub use roofline::{ceiling, compute_bound, memory_bound, near_bound};
+pub use scan::scan;
 pub use vector::{Served, vector};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diag::Problems;
 use crate::simulate::MemoryUse;
 use crate::units::Bytes;
-use crate::workload::{OpGraph, OpKind, Phase, Precision, Scenario};
+use crate::workload::{OpGraph, Phase, Precision, Role, Scenario, Software};
 
 /// One question about memory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Ask {
     pub batch: Option<u64>,
     /// Formats.
     pub precision: Precision,
+    /// Settings of the software.
+    pub software: Software,
     /// Values of symbolic dimensions.
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs.
@@ -42,6 +44,7 @@ impl Ask {
             prompt: context - 1,
             output: 1,
             precision: self.precision,
+            software: self.software.clone(),
             dims: self.dims.clone(),
             shapes: self.shapes.clone(),
             unknown_as_bytes: self.unknown_as_bytes,
@@ -70,16 +73,9 @@ pub struct Shard {
 impl Shard {
     /// Of a bound graph.
     pub fn of(graph: &OpGraph) -> Self {
-        let heads = graph.operators().filter_map(|op| match &op.kind {
-            OpKind::Attention(attention) => Some(attention.kv_heads),
-            OpKind::Einsum { .. }
-            | OpKind::Elementwise(_)
-            | OpKind::Reduction(_)
-            | OpKind::Gather { .. }
-            | OpKind::Layout(_)
-            | OpKind::KvAppend { .. }
-            | OpKind::Opaque { .. } => None,
-        });
+        // `[batch, kv_heads, tokens, width]`; latent attention has one head for all.
+        let caches = graph.tensors().iter().filter(|t| t.role == Role::KvCache);
+        let heads = caches.filter_map(|t| t.shape.get(1).copied());
         Self {
             kv_heads: heads.min(),
         }

@@ -218,7 +218,7 @@ impl ModelDocument {
             phase: match binding.stage {
                 Stage::Infer => "infer",
                 Stage::Tokens { past: 0, .. } => "prefill",
-                Stage::Tokens { .. } => "decode",
+                Stage::Tokens { .. } | Stage::Check { .. } => "decode",
             },
             dtype: card.dtype.name(),
             context: card.limits.context,

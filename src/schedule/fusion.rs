@@ -55,6 +55,9 @@ pub fn fuse(graph: &OpGraph) -> Fusion {
                 }
             }
             OpKind::Attention(_)
+            | OpKind::Experts(_)
+            | OpKind::Route { .. }
+            | OpKind::Scan(_)
             | OpKind::Reduction(_)
             | OpKind::Gather { .. }
             | OpKind::Layout(_)

@@ -8,6 +8,7 @@ mod memory;
 mod metric;
 mod phase;
 mod price;
+mod question;
 mod run;
 mod stage;
 mod task;

@@ -82,6 +82,7 @@ pub fn binding(scenario: &Scenario, stage: Stage) -> Binding {
         stage,
         batch: scenario.batch,
         precision: scenario.precision,
+        software: scenario.software.clone(),
         dims: scenario.dims.clone(),
         shapes: scenario.shapes.clone(),
         unknown_as_bytes: scenario.unknown_as_bytes,

@@ -116,6 +116,7 @@ pub fn runnable(
         operands: Some(runs),
         activations: Some(runs),
         kv: Some(runs),
+        ..Precision::default()
     };
     (scenario, Some(fallback(own, runs, system)))
 }

@@ -13,6 +13,8 @@ pub enum Mask {
     Window(u64),
     /// The tokens of its own chunk of `n`, up to itself.
     Chunk(u64),
+    /// The `n / 2` tokens before and behind it, and itself.
+    Near(u64),
 }
 
 /// Scaled dot-product attention over `q: [batch, q_heads, q_len, qk_dim]`,
@@ -58,6 +60,11 @@ impl Attention {
             Mask::Full => s * t,
             Mask::Causal => s * past + s * (s + 1.0) / 2.0,
             Mask::Window(w) => windowed(w as f64),
+            Mask::Near(n) => {
+                let half = (n as f64 / 2.0).floor().min(t - 1.0).max(0.0);
+                // Every token has both sides, less what lies beyond the ends.
+                (s * (2.0 * half + 1.0) - half * (half + 1.0)).min(s * t)
+            }
             Mask::Chunk(c) => {
                 let triangle = |n: f64| {
                     let (whole, rest) = ((n / c as f64).floor(), n % c as f64);
@@ -72,7 +79,7 @@ impl Attention {
     pub fn keys_read(&self) -> f64 {
         let (s, t) = (self.q_len as f64, self.kv_len as f64);
         match self.mask {
-            Mask::Full | Mask::Causal => t,
+            Mask::Full | Mask::Causal | Mask::Near(_) => t,
             Mask::Window(w) => t.min(s + w as f64 - 1.0),
             Mask::Chunk(c) => {
                 let past = t - s;
@@ -126,12 +133,24 @@ mod tests {
                         Mask::Causal => seen,
                         Mask::Window(w) => seen.min(w),
                         Mask::Chunk(c) => (seen - 1) % c + 1,
+                        Mask::Near(n) => {
+                            (seen + n / 2).min(a.kv_len) - (seen - 1).saturating_sub(n / 2)
+                        }
                     }
                 })
                 .sum()
         };
-        for mask in [Mask::Full, Mask::Causal, Mask::Window(4), Mask::Chunk(4)] {
+        let masks = [
+            Mask::Full,
+            Mask::Causal,
+            Mask::Window(4),
+            Mask::Chunk(4),
+            Mask::Near(4),
+        ];
+        for mask in masks {
             for (s, t) in [(1, 1), (7, 7), (3, 9), (1, 12), (5, 6)] {
+                // Both sides are only seen by encoders, which have no past.
+                let s = if mask == Mask::Near(4) { t } else { s };
                 let a = with(mask, s, t);
                 assert_eq!(a.useful_pairs(), brute(&a) as f64, "{mask:?} {s} {t}");
             }

@@ -20,6 +20,8 @@ pub struct OpGraph {
     tensors: Vec<Tensor>,
     producer: FxHashMap<TensorId, OpId>,
     exported_peak: Option<Bytes>,
+    /// Format of the sums within products, where it is not the engine's own.
+    pub accumulator: Option<Dtype>,
 }
 
 impl OpGraph {
@@ -176,12 +178,16 @@ impl OpGraph {
         largest.map(|(dtype, _)| *dtype)
     }
 
-    fn used_weights(&self) -> impl Iterator<Item = &Tensor> {
+    /// Weights that an operator reads, each once, in the order of their first use.
+    pub fn weights(&self) -> impl Iterator<Item = TensorId> {
         let mut seen = FxHashSet::default();
         let inputs = self.graph.node_weights().flat_map(|op| op.inputs.iter());
         inputs
-            .filter(move |id| seen.insert(**id))
-            .map(|id| self.tensor(*id))
-            .filter(|t| t.role == Role::Weight)
+            .copied()
+            .filter(move |id| self.tensor(*id).role == Role::Weight && seen.insert(*id))
+    }
+
+    fn used_weights(&self) -> impl Iterator<Item = &Tensor> {
+        self.weights().map(|id| self.tensor(id))
     }
 }

@@ -13,19 +13,31 @@
 mod attention;
 mod dtype;
 mod einsum;
+mod experts;
 mod graph;
 mod model;
 mod operator;
 mod precision;
+mod scan;
 mod scenario;
+mod software;
+mod sparsity;
 mod tensor;
+mod transform;
 
 pub use attention::{Attention, Mask};
 pub use dtype::Dtype;
 pub use einsum::{Axis, Class, ConvDim, Einsum, Projection, Rank, Slot, Term};
+pub use experts::{Experts, Popularity};
 pub use graph::{OpGraph, OpId};
 pub use model::{Binding, Card, Limits, Model, Stage, Symbol, Workload};
 pub use operator::{OpKind, Operator, VectorWork, View};
 pub use precision::{Precision, PrecisionError};
+pub use scan::{Recurrence, Scan};
 pub use scenario::{Phase, Scenario};
-pub use tensor::{Role, Tensor, TensorId};
+pub use software::{
+    Fusing, KNOBS, Knob, Latent, Optimizer, Recompute, ScanForm, Software, SoftwareError,
+    Speculation,
+};
+pub use sparsity::{Sparsity, SparsityError};
+pub use tensor::{Group, Role, Tensor, TensorId};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::diag::{Problem, Problems};
 
-use super::{Dtype, OpGraph, Phase, Precision};
+use super::{Dtype, OpGraph, Phase, Precision, Software, transform};
 
 /// One step of a model's execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,13 @@ pub enum Stage {
     Infer,
     /// `tokens` new tokens per sequence behind `past` cached ones; logits for the last token only.
     Tokens {
+        /// New tokens.
+        tokens: u64,
+        /// Cached tokens.
+        past: u64,
+    },
+    /// As `Tokens`, with logits for every new token: a check of proposed tokens.
+    Check {
         /// New tokens.
         tokens: u64,
         /// Cached tokens.
@@ -31,6 +38,8 @@ pub struct Binding {
     pub batch: Option<u64>,
     /// Formats asked for.
     pub precision: Precision,
+    /// Settings of the software.
+    pub software: Software,
     /// Values of symbolic dimensions.
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs.
@@ -46,6 +55,7 @@ impl Binding {
             stage: Stage::Infer,
             batch: None,
             precision: Precision::default(),
+            software: Software::default(),
             dims: BTreeMap::new(),
             shapes: BTreeMap::new(),
             unknown_as_bytes: false,
@@ -132,7 +142,9 @@ impl Workload {
     /// # Errors
     /// As [`Model::graph`].
     pub fn graph(&self, binding: &Binding) -> Result<(OpGraph, Vec<Problem>), Problems> {
-        self.model.graph(binding)
+        let (mut graph, warnings) = self.model.graph(binding)?;
+        transform::apply(&mut graph, binding);
+        Ok((graph, warnings))
     }
 }
 

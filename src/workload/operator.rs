@@ -2,7 +2,7 @@
 
 use crate::units::Bytes;
 
-use super::{Attention, Dtype, Einsum, Tensor, TensorId};
+use super::{Attention, Dtype, Einsum, Experts, Scan, Tensor, TensorId};
 
 /// Arithmetic of a vector engine, per output or input element.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,8 +38,22 @@ pub enum OpKind {
         /// Format of the multiplier inputs.
         dtype: Dtype,
     },
-    /// Fused attention: inputs `q`, `k`, `v`.
+    /// Fused attention: inputs `q`, `k`, `v`; `k` and `v` may be one tensor, which is read once.
     Attention(Attention),
+    /// Product with weights chosen by the row: inputs `x`, all weights, then an optional bias.
+    Experts(Experts),
+    /// Choice of `top_k` of `experts` for each token: input the scores.
+    Route {
+        /// Tokens.
+        tokens: u64,
+        /// To choose from.
+        experts: u64,
+        /// Chosen.
+        top_k: u64,
+    },
+    /// A recurrence over tokens: inputs the values of the new tokens, then the state, which it updates in
+    /// place as its last output.
+    Scan(Scan),
     /// One result per element.
     Elementwise(VectorWork),
     /// Sums over a rank and possibly a second pass: softmax, norms, pooling.
@@ -64,11 +78,35 @@ pub enum OpKind {
 }
 
 impl OpKind {
+    /// Names of all kinds, and what each is.
+    pub const KINDS: [(&'static str, &'static str); 11] = [
+        ("einsum", "matrix product or convolution"),
+        ("attention", "fused attention: scores never leave the chip"),
+        (
+            "experts",
+            "product with weights chosen by the row: mixture of experts, adapters",
+        ),
+        ("route", "choice of experts for each token"),
+        (
+            "scan",
+            "recurrence over tokens: state-space layer, gated delta rule",
+        ),
+        ("elementwise", "one result per element"),
+        ("reduction", "softmax, norms, pooling: sums over a rank"),
+        ("gather", "rows picked from a table"),
+        ("layout", "reshape (free) or transpose (a copy)"),
+        ("kv-append", "new keys and values into the cache"),
+        ("opaque", "not known: bytes count, arithmetic does not"),
+    ];
+
     /// Stable short name for tables.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Einsum { .. } => "einsum",
             Self::Attention(_) => "attention",
+            Self::Experts(_) => "experts",
+            Self::Route { .. } => "route",
+            Self::Scan(_) => "scan",
             Self::Elementwise(_) => "elementwise",
             Self::Reduction(_) => "reduction",
             Self::Gather { .. } => "gather",
@@ -83,7 +121,11 @@ impl OpKind {
         match self {
             Self::Einsum { dtype, .. } => Some(*dtype),
             Self::Attention(attention) => Some(attention.dtype),
-            Self::Elementwise(_)
+            Self::Experts(experts) => Some(experts.dtype),
+            Self::Scan(scan) if scan.is_chunked() => Some(scan.dtype),
+            Self::Scan(_)
+            | Self::Route { .. }
+            | Self::Elementwise(_)
             | Self::Reduction(_)
             | Self::Gather { .. }
             | Self::Layout(_)
@@ -118,7 +160,10 @@ impl Operator {
         match &self.kind {
             OpKind::Einsum { einsum, .. } => einsum.macs(),
             OpKind::Attention(attention) => attention.full_macs(),
-            OpKind::Elementwise(_)
+            OpKind::Experts(experts) => experts.macs(),
+            OpKind::Scan(scan) => scan.macs(),
+            OpKind::Route { .. }
+            | OpKind::Elementwise(_)
             | OpKind::Reduction(_)
             | OpKind::Gather { .. }
             | OpKind::Layout(_)
@@ -131,7 +176,10 @@ impl Operator {
     pub fn useful_macs(&self) -> f64 {
         match &self.kind {
             OpKind::Attention(attention) => attention.useful_macs(),
+            OpKind::Scan(scan) => scan.useful_macs(),
             OpKind::Einsum { .. }
+            | OpKind::Experts(_)
+            | OpKind::Route { .. }
             | OpKind::Elementwise(_)
             | OpKind::Reduction(_)
             | OpKind::Gather { .. }
@@ -146,23 +194,31 @@ impl Operator {
         let whole = tensor.bytes();
         match &self.kind {
             OpKind::Gather { elements } if index == 0 => {
-                Bytes(elements * tensor.dtype.stored_bytes()).min(whole)
+                Bytes(elements * tensor.element_bytes()).min(whole)
             }
             OpKind::Einsum { einsum, .. } if index < 2 => {
                 let slot = super::Slot::ALL[index];
-                Bytes(einsum.elements(slot) * tensor.dtype.stored_bytes()).min(whole)
+                Bytes(einsum.elements(slot) * tensor.element_bytes()).min(whole)
+            }
+            // Only the chosen ones of all weights and biases.
+            OpKind::Experts(experts) if index > 0 => {
+                whole * (experts.touched / experts.experts.max(1) as f64).min(1.0)
+            }
+            OpKind::Attention(_) if index == 2 && self.inputs.get(1) == self.inputs.get(2) => {
+                Bytes::ZERO
             }
             OpKind::Attention(attention) if index == 1 || index == 2 => {
                 let share = attention.keys_read() / (attention.kv_len as f64).max(1.0);
                 whole * share.min(1.0)
             }
             // The cache is written in place: what it held before is not read.
-            OpKind::KvAppend { elements } => {
-                Bytes(elements * tensor.dtype.stored_bytes()).min(whole)
-            }
+            OpKind::KvAppend { elements } => Bytes(elements * tensor.element_bytes()).min(whole),
             OpKind::Layout(View::Free) => Bytes::ZERO,
             OpKind::Einsum { .. }
             | OpKind::Attention(_)
+            | OpKind::Experts(_)
+            | OpKind::Route { .. }
+            | OpKind::Scan(_)
             | OpKind::Elementwise(_)
             | OpKind::Reduction(_)
             | OpKind::Gather { .. }
@@ -175,9 +231,12 @@ impl Operator {
     pub fn bytes_written(&self, tensor: &Tensor) -> Bytes {
         match &self.kind {
             OpKind::Layout(View::Free) => Bytes::ZERO,
-            OpKind::KvAppend { elements } => Bytes(elements * tensor.dtype.stored_bytes()),
+            OpKind::KvAppend { elements } => Bytes(elements * tensor.element_bytes()),
             OpKind::Einsum { .. }
             | OpKind::Attention(_)
+            | OpKind::Experts(_)
+            | OpKind::Route { .. }
+            | OpKind::Scan(_)
             | OpKind::Elementwise(_)
             | OpKind::Reduction(_)
             | OpKind::Gather { .. }

@@ -23,6 +23,10 @@ pub struct Precision {
     pub activations: Option<Dtype>,
     /// Storage of the KV cache.
     pub kv: Option<Dtype>,
+    /// Sums within products, where they are wider or narrower than the engine's own.
+    pub accumulator: Option<Dtype>,
+    /// Weights that share a scale, where it is not the format's usual number.
+    pub group: Option<u32>,
 }
 
 /// Why a precision could not be read.
@@ -34,8 +38,18 @@ pub enum PrecisionError {
     )]
     Unknown(String),
     /// Not a role.
-    #[error("`{0}` is not a tensor role; use w (weights), a (activations), kv (KV cache)")]
+    #[error(
+        "`{0}` is not a tensor role; use w (weights), a (activations), kv (KV cache), acc (sums), or g (weights that share a scale)"
+    )]
     Role(String),
+    /// Not a group.
+    #[error(
+        "`{0}` is not a group; give the weights that share a scale, from 1 to 65536, such as g=32"
+    )]
+    Group(String),
+    /// A group for weights that have no scales of their own.
+    #[error("g needs weights of 8 bits or less, such as w=int4,g=32")]
+    NoScales,
 }
 
 impl Precision {
@@ -87,7 +101,7 @@ impl Precision {
             weights: Some(dtype),
             operands: Some(dtype),
             activations: Some(dtype),
-            kv: None,
+            ..Self::default()
         }
     }
 }
@@ -110,16 +124,28 @@ impl FromStr for Precision {
         let mut precision = Self::default();
         for part in text.split(',').filter(|p| !p.trim().is_empty()) {
             let (role, name) = part.split_once('=').unwrap_or((part, ""));
-            let dtype = role_dtype(name)?;
+            let dtype = || role_dtype(name).map(Some);
             match role.trim() {
-                "w" => precision.weights = Some(dtype),
-                "a" => precision.activations = Some(dtype),
-                "kv" => precision.kv = Some(dtype),
+                "w" => precision.weights = dtype()?,
+                "a" => precision.activations = dtype()?,
+                "kv" => precision.kv = dtype()?,
+                "acc" => precision.accumulator = dtype()?,
+                "g" => precision.group = Some(group(name)?),
                 other => return Err(PrecisionError::Role(other.to_owned())),
             }
         }
+        let scaled = precision.weights.is_some_and(|d| d.bits() <= 8.0);
+        if precision.group.is_some() && !scaled {
+            return Err(PrecisionError::NoScales);
+        }
         Ok(precision)
     }
+}
+
+fn group(text: &str) -> Result<u32, PrecisionError> {
+    let size = text.trim().parse::<u32>().ok();
+    let size = size.filter(|n| (1..=65_536).contains(n));
+    size.ok_or_else(|| PrecisionError::Group(text.trim().to_owned()))
 }
 
 fn role_dtype(name: &str) -> Result<Dtype, PrecisionError> {
@@ -139,11 +165,12 @@ impl fmt::Display for Precision {
             ("w", self.weights),
             ("a", self.activations),
             ("kv", self.kv),
+            ("acc", self.accumulator),
         ];
-        let parts: Vec<String> = roles
-            .iter()
-            .filter_map(|(role, d)| d.map(|d| format!("{role}={d}")))
-            .collect();
+        let each = roles.iter();
+        let each = each.filter_map(|(role, d)| d.map(|d| format!("{role}={d}")));
+        let group = self.group.map(|n| format!("g={n}"));
+        let parts: Vec<String> = each.chain(group).collect();
         f.write_str(&parts.join(","))
     }
 }
@@ -161,6 +188,7 @@ mod tests {
             "int4",
             "int8_wo",
             "w=int4,a=bf16,kv=fp8",
+            "w=int4,a=bf16,acc=fp16,g=32",
         ] {
             let precision: Precision = text.parse().expect("parses");
             assert_eq!(precision.to_string(), text);
@@ -168,7 +196,9 @@ mod tests {
         let mixed: Precision = "bf16/fp8".parse().expect("parses");
         assert_eq!(mixed.kv, Some(Dtype::Fp8));
         assert!("fp9".parse::<Precision>().is_err());
-        assert!("x=int8".parse::<Precision>().is_err());
+        for wrong in ["x=int8", "w=int4,g=0", "w=bf16,g=32", "g=32", "acc=x"] {
+            assert!(wrong.parse::<Precision>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::Precision;
+use super::{Precision, Software};
 
 /// Part of a model's life that is priced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,6 +64,8 @@ pub struct Scenario {
     pub output: u64,
     /// Formats.
     pub precision: Precision,
+    /// Settings of the software.
+    pub software: Software,
     /// Values of symbolic dimensions.
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs.
@@ -80,6 +82,7 @@ impl Default for Scenario {
             prompt: 1024,
             output: 256,
             precision: Precision::default(),
+            software: Software::default(),
             dims: BTreeMap::new(),
             shapes: BTreeMap::new(),
             unknown_as_bytes: false,

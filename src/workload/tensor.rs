@@ -2,7 +2,7 @@
 
 use crate::units::Bytes;
 
-use super::Dtype;
+use super::{Dtype, Sparsity};
 
 /// Index of a tensor in its graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +25,39 @@ pub enum Role {
     Output,
 }
 
+/// Scales that a quantized tensor carries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group {
+    /// Elements that share a scale.
+    pub size: f64,
+    /// Bits of a scale and of a zero point together; 0 where they are tensors of their own.
+    pub bits: f64,
+}
+
+impl Group {
+    /// A 16-bit scale for each `size` elements, and a 4-bit zero point where they are integers.
+    ///
+    /// Source: GPTQ and AWQ checkpoints; floats have no zero point. MXFP4 and NVFP4 scales have 8 bits (OCP
+    /// Microscaling Formats v1.0; NVIDIA Blackwell).
+    pub fn of(size: u32, dtype: Dtype) -> Self {
+        let bits = match dtype {
+            Dtype::Mxfp4 | Dtype::Nvfp4 => 8.0,
+            other if other.is_float() => 16.0,
+            _ => 20.0,
+        };
+        Self {
+            size: f64::from(size),
+            bits,
+        }
+    }
+
+    /// No scales in the tensor itself.
+    pub const NONE: Self = Self {
+        size: 1.0,
+        bits: 0.0,
+    };
+}
+
 /// A tensor of concrete size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -38,6 +71,10 @@ pub struct Tensor {
     pub role: Role,
     /// How many equal tensors this one stands for (one a layer, where layers repeat).
     pub copies: u64,
+    /// Scales, where they are not those that its format usually has.
+    pub group: Option<Group>,
+    /// Zeros that are not stored.
+    pub sparsity: Option<Sparsity>,
 }
 
 impl Tensor {
@@ -49,6 +86,8 @@ impl Tensor {
             dtype,
             role,
             copies: 1,
+            group: None,
+            sparsity: None,
         }
     }
 
@@ -57,8 +96,22 @@ impl Tensor {
         self.shape.iter().map(|&n| n as f64).product()
     }
 
-    /// Stored size of one copy, group scales included.
+    /// Stored size of an element, scales and places of nonzeros included.
+    ///
+    /// `compressed(bits) + scale bits / group`, in bytes.
+    pub fn element_bytes(&self) -> f64 {
+        let scales = self
+            .group
+            .map_or(8.0 * self.dtype.stored_bytes() - self.dtype.bits(), |g| {
+                g.bits / g.size.max(1.0)
+            });
+        let bits = self.dtype.bits();
+        let stored = self.sparsity.map_or(bits, |s| s.stored_bits(bits));
+        (stored + scales) / 8.0
+    }
+
+    /// Stored size of one copy, scales included.
     pub fn bytes(&self) -> Bytes {
-        Bytes(self.elements() * self.dtype.stored_bytes())
+        Bytes(self.elements() * self.element_bytes())
     }
 }

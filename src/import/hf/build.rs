@@ -1,11 +1,11 @@
 //! Adds operators and their tensors to a graph: linear layers, norms, elementwise work.
 
 use crate::workload::{
-    Dtype, Einsum, OpGraph, OpKind, Operator, Role, Tensor, TensorId, VectorWork, View,
+    Dtype, Einsum, OpGraph, OpKind, Operator, Role, Software, Tensor, TensorId, VectorWork, View,
 };
 
 use super::formats::Formats;
-use super::plan::{Activation, Norm};
+use super::plan::{Activation, HeadNorm, Norm};
 
 /// Operations per element of a root-mean-square norm: square, accumulate, scale, weight.
 /// Source: derived.
@@ -25,6 +25,8 @@ pub(super) struct Builder {
     pub(super) graph: OpGraph,
     /// Formats of everything added.
     pub(super) formats: Formats,
+    /// Settings of the software.
+    pub(super) software: Software,
     /// Sequences or samples.
     pub(super) batch: u64,
     /// Tokens per sequence of this pass.
@@ -35,6 +37,10 @@ pub(super) struct Builder {
     pub(super) block: String,
     /// How many equal layers the operators added stand for.
     pub(super) count: u64,
+    /// Whether those layers have the same weights.
+    pub(super) shared: bool,
+    /// Token table, once there is one.
+    pub(super) table: Option<TensorId>,
 }
 
 /// A linear layer.
@@ -45,21 +51,50 @@ pub(super) struct Linear {
     pub(super) input: u64,
     /// Width of its output.
     pub(super) output: u64,
-    /// Whether it adds a bias.
-    pub(super) bias: bool,
+    /// Elements of its bias: none, one for each output, or fewer where only a part has one.
+    pub(super) bias: u64,
+    /// Kept in the model's own type, whatever the other linear layers have.
+    pub(super) wide: bool,
+}
+
+impl Linear {
+    /// A linear layer without a bias.
+    pub(super) fn new(name: &'static str, input: u64, output: u64) -> Self {
+        Self {
+            name,
+            input,
+            output,
+            bias: 0,
+            wide: false,
+        }
+    }
+
+    /// The same with a bias on every output, if `has`.
+    pub(super) fn biased(self, has: bool) -> Self {
+        let bias = if has { self.output } else { 0 };
+        Self { bias, ..self }
+    }
+
+    /// The same, not quantized.
+    pub(super) fn wide(self) -> Self {
+        Self { wide: true, ..self }
+    }
 }
 
 impl Builder {
     /// An empty graph.
-    pub(super) fn new(formats: Formats, batch: u64, tokens: u64) -> Self {
+    pub(super) fn new(formats: Formats, software: Software, batch: u64, tokens: u64) -> Self {
         Self {
             graph: OpGraph::new(),
             formats,
+            software,
             batch,
             tokens,
             prefix: String::new(),
             block: String::new(),
             count: 1,
+            shared: false,
+            table: None,
         }
     }
 
@@ -84,7 +119,9 @@ impl Builder {
         role: Role,
     ) -> TensorId {
         let mut tensor = Tensor::new(format!("{}{name}", self.prefix), shape, dtype, role);
-        tensor.copies = self.count;
+        if !(self.shared && role == Role::Weight) {
+            tensor.copies = self.count;
+        }
         self.graph.add_tensor(tensor)
     }
 
@@ -128,36 +165,65 @@ impl Builder {
 
     /// `y[m, n] = Σ_k x[m, k] · w[k, n] (+ b[n])` over all tokens.
     pub(super) fn linear(&mut self, x: TensorId, layer: &Linear) -> TensorId {
-        let dtype = self.formats.linear;
-        let shape = [layer.input, layer.output];
-        let weight = self.tensor(
-            &format!("{}.weight", layer.name),
-            &shape,
-            dtype,
-            Role::Weight,
-        );
-        let mut inputs = vec![x, weight];
-        if layer.bias {
-            inputs.push(self.weight(&format!("{}.bias", layer.name), &[layer.output]));
-        }
+        let product = match layer.wide {
+            true => self.formats.head_product(),
+            false => self.formats.linear_product,
+        };
+        let mut inputs = vec![x];
+        inputs.extend(self.weights_of(layer));
         let y = self.stream(&format!("{}.out", layer.name), layer.output);
         let einsum = Einsum::matmul(1, self.rows(), layer.output, layer.input);
-        let dtype = self.formats.linear_product;
-        let kind = OpKind::Einsum { einsum, dtype };
+        let kind = OpKind::Einsum {
+            einsum,
+            dtype: product,
+        };
         self.operator(layer.name, "linear", kind, &inputs, &[y]);
         y
     }
 
+    /// Matrix and bias of a linear layer.
+    fn weights_of(&mut self, layer: &Linear) -> Vec<TensorId> {
+        let dtype = match layer.wide {
+            true => self.formats.other,
+            false => self.formats.linear,
+        };
+        let (name, shape) = (layer.name, [layer.input, layer.output]);
+        let weight = self.tensor(&format!("{name}.weight"), &shape, dtype, Role::Weight);
+        if !layer.wide {
+            self.set_group(weight);
+        }
+        let mut weights = vec![weight];
+        if layer.bias > 0 {
+            weights.push(self.weight(&format!("{name}.bias"), &[layer.bias]));
+        }
+        weights
+    }
+
+    /// The weights of a linear layer that does not run in this pass.
+    pub(super) fn hold_linear(&mut self, layer: &Linear) {
+        let weights = self.weights_of(layer);
+        self.hold(layer.name, &weights);
+    }
+
     /// A norm over the last axis of a stream.
     pub(super) fn norm(&mut self, name: &str, x: TensorId, norm: Norm, width: u64) -> TensorId {
-        let mut inputs = vec![x, self.weight(&format!("{name}.weight"), &[width])];
-        let (source, ops) = match norm {
-            Norm::Rms => ("rms_norm", RMS_OPS),
-            Norm::Layer => {
-                inputs.push(self.weight(&format!("{name}.bias"), &[width]));
-                ("layer_norm", LAYER_NORM_OPS)
-            }
-        };
+        self.norm_of(name, x, norm, width, width)
+    }
+
+    /// As [`Self::norm`], with `learned` parameters in each vector that the parts of a token share.
+    pub(super) fn norm_of(
+        &mut self,
+        name: &str,
+        x: TensorId,
+        norm: Norm,
+        width: u64,
+        learned: u64,
+    ) -> TensorId {
+        let mut inputs = vec![x];
+        let (source, ops, parameters) = norm.work();
+        for part in &["weight", "bias"][..parameters] {
+            inputs.push(self.weight(&format!("{name}.{part}"), &[learned]));
+        }
         let y = self.stream(&format!("{name}.out"), width);
         let kind = OpKind::Reduction(VectorWork {
             elements: self.rows() as f64 * width as f64,
@@ -168,14 +234,25 @@ impl Builder {
         y
     }
 
-    /// Root-mean-square norms of query and key heads, one weight per element of a head each.
+    /// Norms of query and key heads.
     pub(super) fn head_norms(
         &mut self,
+        norm: HeadNorm,
         heads: [TensorId; 2],
         counts: [u64; 2],
         dim: u64,
     ) -> [TensorId; 2] {
-        let weights = ["q_norm.weight", "k_norm.weight"].map(|name| self.weight(name, &[dim]));
+        let of_both = |n: [u64; 2]| ["q_norm.weight", "k_norm.weight"].into_iter().zip(n);
+        let sizes = match norm {
+            HeadNorm::None => return heads,
+            HeadNorm::Head => Some([dim, dim]),
+            HeadNorm::EachHead | HeadNorm::Whole => Some([counts[0] * dim, counts[1] * dim]),
+            HeadNorm::Plain => None,
+        };
+        let mut inputs = heads.to_vec();
+        for (name, size) in sizes.into_iter().flat_map(of_both) {
+            inputs.push(self.weight(name, &[size]));
+        }
         let shape = |n| [self.batch, self.tokens, n, dim];
         let (q, k) = (shape(counts[0]), shape(counts[1]));
         let outputs = [
@@ -187,7 +264,6 @@ impl Builder {
             ops: RMS_OPS,
             special: 0.0,
         });
-        let inputs = [heads[0], heads[1], weights[0], weights[1]];
         self.operator("qk_norm", "rms_norm", kind, &inputs, &outputs);
         outputs
     }
@@ -207,19 +283,20 @@ impl Builder {
     /// A nonlinearity with `width` results per token, and `more` operations on each of them.
     pub(super) fn nonlinear(
         &mut self,
+        name: &str,
         x: TensorId,
         activation: Activation,
         width: u64,
         more: f64,
     ) -> TensorId {
         let (source, ops, special) = activation.work();
-        let y = self.stream("act.out", width);
+        let y = self.stream(&format!("{name}.out"), width);
         let kind = OpKind::Elementwise(VectorWork {
             elements: self.rows() as f64 * width as f64,
             ops: ops + more,
             special,
         });
-        self.operator("act", source, kind, &[x], &[y]);
+        self.operator(name, source, kind, &[x], &[y]);
         y
     }
 
@@ -238,6 +315,74 @@ impl Builder {
         y
     }
 
+    /// Scales of a weight, where the file says how many share one.
+    pub(super) fn set_group(&mut self, weight: TensorId) {
+        let group = self.formats.group;
+        let tensor = self.graph.tensor_mut(weight);
+        if tensor.dtype.bits() <= 8.0 {
+            tensor.group = group;
+        }
+    }
+
+    /// Parts of every token's vector, of these widths.
+    pub(super) fn split<const N: usize>(
+        &mut self,
+        name: &str,
+        x: TensorId,
+        widths: [u64; N],
+    ) -> [TensorId; N] {
+        let mut i = 0;
+        let parts = widths.map(|width| {
+            i += 1;
+            self.stream(&format!("{name}.{i}"), width)
+        });
+        let kind = OpKind::Layout(View::Free);
+        self.operator(name, "split", kind, &[x], &parts);
+        parts
+    }
+
+    /// A linear layer with a matrix `[input, output]` of its own for each of `blocks` parts of a token, and a
+    /// bias on every output.
+    pub(super) fn block_linear(
+        &mut self,
+        name: &str,
+        x: TensorId,
+        blocks: u64,
+        input: u64,
+        output: u64,
+    ) -> TensorId {
+        let dtype = self.formats.linear;
+        let shape = [blocks, input, output];
+        let weight = self.tensor(&format!("{name}.weight"), &shape, dtype, Role::Weight);
+        self.set_group(weight);
+        let bias = self.weight(&format!("{name}.bias"), &[blocks * output]);
+        let y = self.stream(&format!("{name}.out"), blocks * output);
+        let kind = OpKind::Einsum {
+            einsum: Einsum::matmul(blocks, self.rows(), output, input),
+            dtype: self.formats.linear_product,
+        };
+        self.operator(name, "linear", kind, &[x, weight, bias], &[y]);
+        y
+    }
+
+    /// Work of the vector engine on given tensors.
+    pub(super) fn elementwise(
+        &mut self,
+        name: &str,
+        source: &str,
+        work: (f64, f64, f64),
+        inputs: &[TensorId],
+        outputs: &[TensorId],
+    ) {
+        let (elements, ops, special) = work;
+        let kind = OpKind::Elementwise(VectorWork {
+            elements,
+            ops,
+            special,
+        });
+        self.operator(name, source, kind, inputs, outputs);
+    }
+
     /// One token of each sequence, `[batch, 1, width]`; the pass goes on with one token.
     pub(super) fn pick(&mut self, name: &str, x: TensorId, width: u64) -> TensorId {
         if self.tokens == 1 {
@@ -251,10 +396,9 @@ impl Builder {
     }
 
     /// Weights that are resident and take no part in the pass: read by an operator that costs nothing.
-    pub(super) fn resident(&mut self, name: &str, parameters: u64) {
-        let weight = self.weight(&format!("{name}.weight"), &[parameters]);
+    pub(super) fn hold(&mut self, name: &str, weights: &[TensorId]) {
         let kind = OpKind::Layout(View::Free);
-        self.operator(name, "resident", kind, &[weight], &[]);
+        self.operator(name, "resident", kind, weights, &[]);
     }
 
     /// A product with the vocabulary, which is not quantized; `inputs` are the stream, the table or
@@ -274,11 +418,23 @@ impl Builder {
     }
 }
 
+impl Norm {
+    /// Name, operations per element, and learned vectors.
+    fn work(self) -> (&'static str, f64, usize) {
+        match self {
+            Self::Rms => ("rms_norm", RMS_OPS, 1),
+            Self::Layer => ("layer_norm", LAYER_NORM_OPS, 2),
+            Self::LayerWeight => ("layer_norm", LAYER_NORM_OPS - 1.0, 1),
+            Self::Plain => ("layer_norm", LAYER_NORM_OPS - 2.0, 0),
+        }
+    }
+}
+
 impl Activation {
     /// Name, operations and special functions per element.
     ///
     /// Source: derived; the tanh form of GELU for all its forms.
-    fn work(self) -> (&'static str, f64, f64) {
+    pub(super) fn work(self) -> (&'static str, f64, f64) {
         match self {
             Self::Silu => ("silu", 4.0, 1.0),
             Self::Gelu => ("gelu", 8.0, 1.0),

@@ -77,6 +77,14 @@ impl<'a> Fields<'a> {
         Some(number.as_u64().unwrap_or(x as u64))
     }
 
+    /// A whole number that may be negative.
+    pub(super) fn signed(&self, name: &'static str) -> Option<i64> {
+        let value = self.find(&[name])?.1;
+        value
+            .as_i64()
+            .or_else(|| self.wrong_type(name, "a whole number", value))
+    }
+
     /// A required whole number from 1 to `limit`; 1 where it is wrong, which is reported.
     pub(super) fn need(&self, names: &[&'static str], limit: u64) -> u64 {
         if self.find(names).is_none() {
@@ -99,6 +107,72 @@ impl<'a> Fields<'a> {
             (_, Value::String(text)) => Some(text),
             (name, other) => self.wrong_type(name, "a text", other),
         }
+    }
+
+    /// A list of whole numbers from `least` to `limit`.
+    pub(super) fn wholes(&self, name: &'static str, least: u64, limit: u64) -> Option<Vec<u64>> {
+        let value = self.find(&[name])?.1;
+        let wanted = "a list of whole numbers";
+        let list = value.as_array().and_then(|list| {
+            let numbers = list.iter().map(Value::as_u64);
+            numbers.collect::<Option<Vec<u64>>>()
+        });
+        let list = list.or_else(|| self.wrong_type(name, wanted, value))?;
+        match list.iter().find(|n| !(least..=limit).contains(*n)) {
+            Some(n) => {
+                let allowed = format!("allowed is {least} to {limit}");
+                self.out_of_range(name, &n.to_string(), &allowed)
+            }
+            None => Some(list),
+        }
+    }
+
+    /// Whether a field is a list.
+    pub(super) fn is_list(&self, name: &'static str) -> bool {
+        self.find(&[name])
+            .is_some_and(|(_, value)| value.is_array())
+    }
+
+    /// Whether a field is a text.
+    pub(super) fn is_text(&self, name: &'static str) -> bool {
+        self.find(&[name])
+            .is_some_and(|(_, value)| value.is_string())
+    }
+
+    /// Whether a field is an object.
+    pub(super) fn is_object(&self, name: &'static str) -> bool {
+        self.find(&[name])
+            .is_some_and(|(_, value)| value.is_object())
+    }
+
+    /// A side from 1 to `limit`: a number, or a list whose first one counts if all are equal.
+    pub(super) fn side(&self, names: &[&'static str], limit: u64) -> Option<u64> {
+        let (name, value) = self.find(names)?;
+        if !value.is_array() {
+            return self.count(names, limit);
+        }
+        let sides = self.wholes(name, 1, limit)?;
+        match sides.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|n| n == first) => Some(*first),
+            _ => {
+                let message = format!("`{}` must have equal sides", self.path(name));
+                self.report(name, Problem::new(Code::OutOfRange, message));
+                None
+            }
+        }
+    }
+
+    /// A required side; 1 where it is wrong, which is reported.
+    pub(super) fn need_side(&self, names: &[&'static str], limit: u64) -> u64 {
+        if self.find(names).is_none() {
+            self.missing(names);
+        }
+        self.side(names, limit).unwrap_or(1)
+    }
+
+    /// The first of these names that is there.
+    pub(super) fn name_of(&self, names: &[&'static str]) -> Option<&'static str> {
+        self.find(names).map(|(name, _)| name)
     }
 
     /// A list of texts.
@@ -150,7 +224,7 @@ impl<'a> Fields<'a> {
         self.problems.borrow_mut().push(placed);
     }
 
-    fn missing(&self, names: &[&'static str]) {
+    pub(super) fn missing(&self, names: &[&'static str]) {
         let name = self.path(names[0]);
         let message = format!("required key `{name}` is missing in {}", self.source.name);
         let problem = Problem::new(Code::MissingKey, message);

@@ -1,11 +1,13 @@
 //! Which number format each tensor and product of a model has.
 
-use crate::workload::{Dtype, Precision};
+use crate::workload::{Dtype, Group, Precision};
+
+use super::plan::Stored;
 
 /// Formats of a model under a precision.
 ///
-/// Weights narrower than 16 bits are those of linear layers only: tables, norms, biases and the head
-/// keep the model's own type, as quantized checkpoints do.
+/// Weights narrower than 16 bits are those of linear layers only: tables, norms, biases, routers and the
+/// head keep the model's own type, as quantized checkpoints do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Formats {
     /// Activations between operators.
@@ -14,27 +16,53 @@ pub(super) struct Formats {
     pub(super) kv: Dtype,
     /// Weights of linear layers.
     pub(super) linear: Dtype,
+    /// Weights of experts.
+    pub(super) experts: Dtype,
     /// All other weights.
     pub(super) other: Dtype,
     /// Products of linear layers.
     pub(super) linear_product: Dtype,
+    /// Products of experts.
+    pub(super) experts_product: Dtype,
+    /// Scales of the weights of linear layers and experts, where the file says.
+    pub(super) group: Option<Group>,
 }
 
 impl Formats {
-    /// The formats of a model of type `own`.
-    pub(super) fn new(own: Dtype, precision: &Precision) -> Self {
-        let linear = precision.weights.unwrap_or(own);
+    /// The formats of a model of type `own` that is `stored` in another way unless the precision asks for
+    /// something else.
+    pub(super) fn new(own: Dtype, stored: Option<Stored>, precision: &Precision) -> Self {
         let activation = precision.activations.unwrap_or(own);
+        let as_stored = stored.filter(|_| precision.weights.is_none());
+        let linear = match as_stored {
+            Some(s) if !s.experts_only => s.dtype,
+            Some(_) | None => precision.weights.unwrap_or(own),
+        };
+        let experts = as_stored.map_or(linear, |s| s.dtype);
+        // Checkpoints in 8-bit floats quantize their activations on the fly; narrower ones do not.
+        let product = |weight: Dtype| match as_stored {
+            Some(s) if s.dtype == weight && matches!(weight, Dtype::Fp8 | Dtype::Fp8Block) => {
+                precision.operands.unwrap_or(weight)
+            }
+            Some(_) | None => precision.product(weight, activation),
+        };
+        let group = as_stored.and_then(|s| Some(Group::of(s.group?, s.dtype)));
         Self {
             activation,
             kv: precision.kv.unwrap_or(own),
             linear,
-            other: if linear.bits() < 16.0 { own } else { linear },
-            linear_product: precision.product(linear, activation),
+            experts,
+            other: match precision.weights {
+                Some(dtype) if dtype.bits() >= 16.0 => dtype,
+                Some(_) | None => own,
+            },
+            linear_product: product(linear),
+            experts_product: product(experts),
+            group,
         }
     }
 
-    /// Products of the head, which is not quantized.
+    /// Products of what is not quantized.
     pub(super) fn head_product(&self) -> Dtype {
         wider(self.other, self.activation)
     }

@@ -1,192 +1,152 @@
 //! The operators of one kind of layer.
 
-use crate::workload::{Attention, Mask, OpKind, Role, TensorId, VectorWork, View};
+use crate::workload::TensorId;
 
-use super::build::{Builder, Linear, ROTARY_OPS};
-use super::plan::{AttentionPlan, DensePlan, Ffn, Mixer, Placement, Plan, Segment, Sight};
+use super::build::Builder;
+use super::feed;
+use super::mix::{self, Context};
+use super::plan::{LayerPlan, Placement, Plan, Segment};
 
-/// All layers of a plan, one set of operators for each kind; `past` cached tokens per sequence.
+/// All layers of a plan, one set of operators for each kind.
 ///
 /// Kinds that alternate in the model stand one behind the other here.
-pub(super) fn stack(b: &mut Builder, plan: &Plan, mut x: TensorId, past: u64) -> TensorId {
-    for segment in &plan.segments {
-        let Mixer::Attention(attention) = &segment.mixer;
-        let prefix = match plan.segments.len() {
-            1 => "layers.*.".to_owned(),
-            _ => format!("layers.{}.", attention.sight.label()),
+pub(super) fn stack(b: &mut Builder, plan: &Plan, mut x: TensorId, context: &Context) -> TensorId {
+    let prefix = b.prefix.clone();
+    for (i, segment) in plan.segments.iter().enumerate() {
+        let label = segment.layer.label();
+        let same = |s: &&Segment| s.layer.label() == label;
+        let of_label = plan.segments.iter().filter(same).count();
+        let before = plan.segments[..i].iter().filter(same).count();
+        let name = match (plan.segments.len(), of_label) {
+            (1, _) => format!("{prefix}layers.*."),
+            (_, 1) => format!("{prefix}layers.{label}."),
+            _ => format!("{prefix}layers.{label}{}.", before + 1),
         };
-        x = layer(b, plan, segment, &prefix, x, past);
+        x = Layer {
+            b,
+            plan,
+            layer: &segment.layer,
+            prefix: &name,
+            count: segment.count,
+            shared: segment.shared,
+        }
+        .build(x, context);
     }
+    b.shared = false;
     x
 }
 
-fn layer(
-    b: &mut Builder,
-    plan: &Plan,
-    segment: &Segment,
-    prefix: &str,
-    x: TensorId,
-    past: u64,
-) -> TensorId {
-    let (norm, width) = (plan.norm, plan.hidden);
-    let block = |part: &str| format!("{prefix}{part}");
-    b.enter(prefix, &block("attention"), segment.count);
-    let Mixer::Attention(plan_of_attention) = &segment.mixer;
-    let mixed = match plan.placement {
-        Placement::Before | Placement::Around => b.norm("input_norm", x, norm, width),
-        Placement::Behind => x,
-    };
-    let mixed = attention(b, plan_of_attention, mixed, width, past);
-    let mixed = match plan.placement {
-        Placement::Around => b.norm("post_attention_norm", mixed, norm, width),
-        Placement::Before | Placement::Behind => mixed,
-    };
-    let mut x = b.sum("attention_add", &[x, mixed], width);
-    if plan.placement == Placement::Behind {
-        x = b.norm("attention_norm", x, norm, width);
-    }
-    b.enter(prefix, &block("mlp"), segment.count);
-    let Ffn::Dense(ffn) = &segment.ffn;
-    let inner = match plan.placement {
-        Placement::Before | Placement::Around => b.norm("mlp_norm", x, norm, width),
-        Placement::Behind => x,
-    };
-    let inner = dense(b, ffn, inner, width);
-    let inner = match plan.placement {
-        Placement::Around => b.norm("post_mlp_norm", inner, norm, width),
-        Placement::Before | Placement::Behind => inner,
-    };
-    let y = b.sum("mlp_add", &[x, inner], width);
-    match plan.placement {
-        Placement::Behind => b.norm("output_norm", y, norm, width),
-        Placement::Before | Placement::Around => y,
-    }
+/// A layer in the making.
+struct Layer<'a> {
+    b: &'a mut Builder,
+    plan: &'a Plan,
+    layer: &'a LayerPlan,
+    prefix: &'a str,
+    count: u64,
+    shared: bool,
 }
 
-/// One fused input projection, rotation, cache, attention, output projection.
-fn attention(
-    b: &mut Builder,
-    plan: &AttentionPlan,
-    x: TensorId,
-    width: u64,
-    past: u64,
-) -> TensorId {
-    let AttentionPlan {
-        q_heads,
-        kv_heads,
-        head_dim,
-        ..
-    } = *plan;
-    let qkv = b.linear(
-        x,
-        &Linear {
-            name: "qkv_proj",
-            input: width,
-            output: (q_heads + 2 * kv_heads) * head_dim,
-            bias: plan.qkv_bias,
-        },
-    );
-    let heads = |b: &Builder, n| [b.batch, b.tokens, n, head_dim];
-    let (of_q, of_kv) = (heads(b, q_heads), heads(b, kv_heads));
-    let mut q = b.activation("q", &of_q);
-    let mut k = b.activation("k", &of_kv);
-    let v = b.activation("v", &of_kv);
-    let split = OpKind::Layout(View::Free);
-    b.operator("split_qkv", "split", split, &[qkv], &[q, k, v]);
-    if plan.qk_norm {
-        [q, k] = b.head_norms([q, k], [q_heads, kv_heads], head_dim);
+impl Layer<'_> {
+    fn build(mut self, x: TensorId, context: &Context) -> TensorId {
+        match self.layer.placement {
+            Placement::Shared | Placement::Beside => self.side_by_side(x, context),
+            Placement::Before | Placement::Behind | Placement::Around | Placement::Branch => {
+                self.in_turn(x, context)
+            }
+        }
     }
-    if plan.rotary > 0 {
-        let rotated = [
-            b.activation("rotary.q", &of_q),
-            b.activation("rotary.k", &of_kv),
-        ];
-        let kind = OpKind::Elementwise(VectorWork {
-            elements: b.rows() as f64 * ((q_heads + kv_heads) * plan.rotary) as f64,
-            ops: ROTARY_OPS,
-            special: 0.0,
-        });
-        b.operator("rotary", "rotary", kind, &[q, k], &rotated);
-        [q, k] = rotated;
-    }
-    let mixed = core(b, plan, [q, k, v], past);
-    b.linear(
-        mixed,
-        &Linear {
-            name: "o_proj",
-            input: q_heads * head_dim,
-            output: width,
-            bias: plan.output_bias,
-        },
-    )
-}
 
-/// Cache update and the fused products.
-///
-/// Keys out of every query's window are not in the operator: it reads `min(T, S + w - 1)` keys, and
-/// the cache holds `min(T, w)`, of `T = past + S` tokens.
-fn core(b: &mut Builder, plan: &AttentionPlan, qkv: [TensorId; 3], past: u64) -> TensorId {
-    let [q, mut k, mut v] = qkv;
-    let total = past + b.tokens;
-    let (mask, kv_len, held, new) = match plan.sight {
-        Sight::Both => (Mask::Full, b.tokens, None, b.tokens),
-        Sight::Past => (Mask::Causal, total, Some(total), b.tokens),
-        Sight::Window(w) => (
-            Mask::Window(w),
-            total.min(b.tokens + w - 1),
-            Some(total.min(w)),
-            b.tokens.min(w),
-        ),
-    };
-    let mut keys = b.formats.activation;
-    if let Some(held) = held {
-        keys = b.formats.kv;
-        let shape = [b.batch, plan.kv_heads, held, plan.head_dim];
-        let cache = [
-            b.tensor("k_cache", &shape, keys, Role::KvCache),
-            b.tensor("v_cache", &shape, keys, Role::KvCache),
-        ];
-        let elements = (b.batch * new) as f64 * (plan.kv_heads * plan.head_dim) as f64;
-        let kind = OpKind::KvAppend { elements };
-        b.operator("kv_append", "kv_append", kind, &[k, v], &cache);
-        [k, v] = cache;
+    fn enter(&mut self, part: &str) {
+        let block = format!("{}{part}", self.prefix);
+        self.b.enter(self.prefix, &block, self.count);
+        self.b.shared = self.shared;
     }
-    let kind = OpKind::Attention(Attention {
-        batch: b.batch,
-        q_heads: plan.q_heads,
-        kv_heads: plan.kv_heads,
-        q_len: b.tokens,
-        kv_len,
-        qk_dim: plan.head_dim,
-        v_dim: plan.head_dim,
-        mask,
-        dtype: b.formats.attention(keys),
-    });
-    let y = b.stream("attention.out", plan.q_heads * plan.head_dim);
-    b.operator("attention", "attention", kind, &[q, k, v], &[y]);
-    y
-}
 
-fn dense(b: &mut Builder, plan: &DensePlan, x: TensorId, width: u64) -> TensorId {
-    let (name, inner) = match plan.gated {
-        true => ("gate_up_proj", 2 * plan.width),
-        false => ("up_proj", plan.width),
-    };
-    let up = Linear {
-        name,
-        input: width,
-        output: inner,
-        bias: plan.bias,
-    };
-    let x = b.linear(x, &up);
-    // The product with the other half.
-    let more = if plan.gated { 1.0 } else { 0.0 };
-    let x = b.nonlinear(x, plan.activation, plan.width, more);
-    let down = Linear {
-        name: "down_proj",
-        input: plan.width,
-        output: width,
-        bias: plan.bias,
-    };
-    b.linear(x, &down)
+    fn norm(&mut self, name: &str, x: TensorId) -> TensorId {
+        self.b.norm(name, x, self.plan.norm, self.plan.hidden)
+    }
+
+    /// Mixer, then attention to the encoder, then feed-forward part, each added to the residual.
+    fn in_turn(&mut self, mut x: TensorId, context: &Context) -> TensorId {
+        let width = self.plan.hidden;
+        if let Some(mixer) = &self.layer.mixer {
+            self.enter("attention");
+            let inner = match self.layer.bare {
+                true => x,
+                false => self.before("input_norm", x),
+            };
+            let inner = mix::mixer(self.b, mixer, inner, width, context);
+            x = self.added("attention", x, inner);
+        }
+        if let Some(cross) = &self.layer.cross {
+            self.enter("cross_attention");
+            let inner = self.before("cross_norm", x);
+            let inner = mix::cross(self.b, cross, inner, width, context);
+            x = self.added("cross_attention", x, inner);
+        }
+        if let Some(ffn) = &self.layer.ffn {
+            self.enter("mlp");
+            let inner = self.before("mlp_norm", x);
+            let inner = feed::ffn(self.b, ffn, inner, width);
+            x = self.added("mlp", x, inner);
+        }
+        x
+    }
+
+    /// The norm in front of a part, where there is one.
+    fn before(&mut self, name: &str, x: TensorId) -> TensorId {
+        match self.layer.placement {
+            Placement::Before | Placement::Around => self.norm(name, x),
+            Placement::Behind | Placement::Branch | Placement::Shared | Placement::Beside => x,
+        }
+    }
+
+    /// The residual with a part's result, and the norms behind it.
+    fn added(&mut self, part: &str, x: TensorId, mut inner: TensorId) -> TensorId {
+        let width = self.plan.hidden;
+        match self.layer.placement {
+            Placement::Around | Placement::Branch => {
+                inner = self.norm(&format!("post_{part}_norm"), inner);
+            }
+            Placement::Before | Placement::Behind | Placement::Shared | Placement::Beside => {}
+        }
+        if self.layer.scales {
+            let name = format!("{part}_scale");
+            let scale = self.b.weight(&format!("{name}.weight"), &[width]);
+            let y = self.b.stream(&format!("{name}.out"), width);
+            let work = (self.b.rows() as f64 * width as f64, 1.0, 0.0);
+            self.b
+                .elementwise(&name, "mul", work, &[inner, scale], &[y]);
+            inner = y;
+        }
+        let y = self.b.sum(&format!("{part}_add"), &[x, inner], width);
+        match (self.layer.placement, part) {
+            (Placement::Behind, "mlp") => self.norm("output_norm", y),
+            (Placement::Behind, _) => self.norm(&format!("{part}_norm"), y),
+            _ => y,
+        }
+    }
+
+    /// Both parts on the same residual.
+    fn side_by_side(&mut self, x: TensorId, context: &Context) -> TensorId {
+        let width = self.plan.hidden;
+        let mut terms = vec![x];
+        let mut normed = None;
+        if let Some(mixer) = &self.layer.mixer {
+            self.enter("attention");
+            let inner = self.norm("input_norm", x);
+            normed = Some(inner);
+            terms.push(mix::mixer(self.b, mixer, inner, width, context));
+        }
+        if let Some(ffn) = &self.layer.ffn {
+            self.enter("mlp");
+            let shared = normed.filter(|_| self.layer.placement == Placement::Shared);
+            let inner = match shared {
+                Some(inner) => inner,
+                None => self.norm("mlp_norm", x),
+            };
+            terms.push(feed::ffn(self.b, ffn, inner, width));
+        }
+        self.b.sum("layer_add", &terms, width)
+    }
 }

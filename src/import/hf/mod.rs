@@ -13,14 +13,23 @@
 mod build;
 mod encoder;
 mod ends;
+mod experts;
 mod family;
+mod feed;
 mod fields;
 mod formats;
 mod layer;
 mod layers;
+mod mix;
 mod model;
+mod multimodal;
 mod plan;
 mod read;
+mod recur;
+mod seq2seq;
+mod sources;
+mod state;
+mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -8,20 +8,36 @@ use serde_json::{Map, Value};
 use crate::diag::{Code, Problem, Problems, Source, did_you_mean};
 use crate::workload::{Dtype, Workload};
 
-use super::family::{self, Family, Positions};
+use super::family::{self, Family, PositionKind};
 use super::fields::{CONTEXT_LIMIT, Fields, SIZE_LIMIT};
+use super::layers::{self, Parts};
 use super::model::Configured;
-use super::plan::{Activation, AttentionPlan, DensePlan, Head, Input, Plan, Sight, TokenInput};
-use super::{encoder, layers};
+use super::plan::{
+    Activation, AttentionPlan, Ffn, Head, HeadNorm, Input, LatentPlan, Norm, Placement, Plan,
+    Positions, Sight, TokenInput,
+};
+use super::{encoder, experts, multimodal, seq2seq, state, stored};
 
 /// Synonyms of sizes.
-pub(super) const HIDDEN: &[&str] = &["hidden_size", "n_embd", "d_model", "dim"];
+pub(super) const HIDDEN: &[&str] = &["hidden_size", "n_embd", "d_model", "dim", "embed_dim"];
 /// Layers.
-pub(super) const LAYERS: &[&str] = &["num_hidden_layers", "n_layer", "n_layers", "num_layers"];
+pub(super) const LAYERS: &[&str] = &[
+    "num_hidden_layers",
+    "n_layer",
+    "n_layers",
+    "num_layers",
+    "depth",
+];
 /// Query heads.
-pub(super) const HEADS: &[&str] = &["num_attention_heads", "n_head", "n_heads"];
+pub(super) const HEADS: &[&str] = &["num_attention_heads", "n_head", "n_heads", "num_heads"];
 /// Inner width of the feed-forward part.
-pub(super) const INNER: &[&str] = &["intermediate_size", "n_inner", "ffn_dim"];
+pub(super) const INNER: &[&str] = &[
+    "intermediate_size",
+    "n_inner",
+    "ffn_dim",
+    "ffn_hidden_size",
+    "hidden_dim",
+];
 /// Rows of the token table.
 pub(super) const VOCAB: &[&str] = &["vocab_size"];
 /// Longest context.
@@ -32,11 +48,18 @@ pub(super) const CONTEXT: &[&str] = &[
     "seq_length",
 ];
 /// Nonlinearity.
-pub(super) const ACTIVATION: &[&str] = &["hidden_act", "hidden_activation", "activation_function"];
-const KV_HEADS: &[&str] = &["num_key_value_heads", "n_kv_heads"];
+pub(super) const ACTIVATION: &[&str] = &[
+    "hidden_act",
+    "hidden_activation",
+    "activation_function",
+    "mlp_hidden_act",
+    "activation",
+];
+const KV_HEADS: &[&str] = &["num_key_value_heads", "n_kv_heads", "num_kv_heads"];
+const HEAD_DIM: &[&str] = &["head_dim", "attention_head_dim", "kv_channels"];
 
-/// Fields of mixtures of experts: a dense family that has one of them is another family.
-const EXPERTS: [&str; 3] = ["num_local_experts", "num_experts", "n_routed_experts"];
+/// Fields without which a configuration is not that of a decoder.
+const DECODER: [&[&str]; 4] = [HIDDEN, LAYERS, HEADS, VOCAB];
 
 /// The model of a `config.json`.
 ///
@@ -68,14 +91,6 @@ pub fn configuration(
     let problems = RefCell::new(Problems::new());
     let fields = Fields::new(source, object, &problems);
     let plan = plan(&fields);
-    if plan.is_some() && fields.has("quantization_config") {
-        let problem = Problem::new(
-            Code::NoEffect,
-            "`quantization_config` is not read: weights have the type of the model",
-        )
-        .help("ask for a precision, such as int4 or fp8");
-        fields.report("quantization_config", problem);
-    }
     let problems = problems.into_inner();
     match plan {
         Some(plan) if !problems.has_errors() => {
@@ -106,75 +121,144 @@ fn plan(fields: &Fields<'_>) -> Option<Plan> {
         fields.report("model_type", problem);
         return None;
     };
-    match name {
-        "bert" => return encoder::bert(fields),
-        "vit" => return encoder::vit(fields),
-        "gemma3" => return encoder::with_vision(fields),
-        _ => {}
+    let mut plan = match () {
+        () if encoder::FAMILIES.contains(&name) => encoder::plan(fields, name)?,
+        () if seq2seq::FAMILIES.contains(&name) => seq2seq::plan(fields, name)?,
+        () if multimodal::is_nested(fields) => multimodal::plan(fields, name)?,
+        () => decoder(fields, family(fields, name)?),
+    };
+    plan.stored = stored::read(fields).or(plan.stored);
+    Some(plan)
+}
+
+/// The family of a decoder. One that is not listed is read by its fields alone, which is said.
+pub(super) fn family(fields: &Fields<'_>, name: &str) -> Option<&'static Family> {
+    if let Some(family) = family::decoder(name) {
+        return Some(family);
     }
-    let Some(family) = family::decoder(name) else {
+    let is_decoder = DECODER.iter().all(|names| fields.name_of(names).is_some());
+    let is_other = fields.flag("is_encoder_decoder") == Some(true);
+    if !is_decoder || is_other {
         unsupported(fields, name);
         return None;
-    };
-    if let Some(expert) = EXPERTS.iter().find(|e| fields.has(e)) {
-        let message = format!("`{expert}`: mixtures of experts are not supported yet");
-        fields.report(expert, Problem::new(Code::UnsupportedModel, message));
     }
-    Some(decoder(fields, family))
+    let message =
+        format!("architecture `{name}` is not listed: it is read by its fields as a decoder");
+    let problem = Problem::new(Code::Assumed, message).help(
+        "assumed: RMS norms before each part, a gate, rotary positions, no biases but those the file names; \
+         compare the parameters with the published ones",
+    );
+    fields.report("model_type", problem);
+    Some(family::UNLISTED)
 }
 
 fn unsupported(fields: &Fields<'_>, name: &str) {
-    let known = family::supported();
+    let others = encoder::FAMILIES.iter().chain(seq2seq::FAMILIES).copied();
+    let mut known: Vec<&str> = family::decoders().chain(others).collect();
+    known.sort_unstable();
+    known.dedup();
     let message = format!("architecture `{name}` is not supported yet");
     let problem = Problem::new(Code::UnsupportedModel, message);
     let problem = match did_you_mean(name, known.iter().copied()) {
-        Some(label) if !name.contains("moe") => problem.label(label),
-        _ => problem,
+        Some(label) => problem.label(label),
+        None => problem,
     };
-    let help = format!("supported: {}", known.join(", "));
+    let help = format!(
+        "a decoder that is not listed needs hidden_size, num_hidden_layers, num_attention_heads and vocab_size; \
+         listed: {}",
+        known.join(", ")
+    );
     fields.report("model_type", problem.help(help));
 }
 
-/// The plan of a decoder with dense layers.
+/// The plan of a decoder.
 pub(super) fn decoder(fields: &Fields<'_>, family: &Family) -> Plan {
     let hidden = fields.need(HIDDEN, SIZE_LIMIT);
-    let attention = attention(fields, family, hidden);
-    let inner = match family.sizes.ffn_ratio {
-        Some(ratio) => fields.count(INNER, SIZE_LIMIT).unwrap_or(ratio * hidden),
-        None => fields.need(INNER, SIZE_LIMIT),
+    let only_state = layers::is_recurrent(fields);
+    let latent = latent(fields);
+    let attention = (!only_state && latent.is_none()).then(|| attention(fields, family, hidden));
+    let recurrent =
+        layers::has_recurrent(fields, family).then(|| state::recurrent(fields, family, hidden));
+    let dense = match only_state {
+        true => experts::plain(1, family.activation),
+        false => experts::dense(fields, family, hidden),
     };
-    let dense = DensePlan {
-        width: inner,
-        gated: family.gated,
-        bias: fields.flag("mlp_bias").unwrap_or(family.mlp_bias),
-        activation: activation(fields),
+    let experts = experts::experts(fields, family, &dense);
+    let dense = Ffn::Dense(dense);
+    let parts = Parts {
+        attention: attention.as_ref(),
+        latent: latent.as_ref(),
+        recurrent: recurrent.as_ref(),
+        dense: &dense,
+        experts: experts.as_ref(),
     };
+    let family = placed(fields, family);
     let context = fields.count(CONTEXT, CONTEXT_LIMIT);
-    let positions = match family.positions {
-        Positions::Rotary => None,
-        Positions::Learned => {
-            Some(fields.need(&["n_positions", "max_position_embeddings"], CONTEXT_LIMIT))
-        }
-    };
     Plan {
         family: family.name.to_owned(),
         dtype: dtype(fields, Dtype::Bf16),
+        stored: None,
         hidden,
-        norm: family.norm,
-        placement: family.placement,
+        norm: norm(fields, &family),
         input: Input::Tokens(TokenInput {
             vocab: or_need(fields, VOCAB, family.sizes.vocab),
-            positions,
+            narrow: None,
+            positions: positions(fields, &family),
             types: None,
-            norm: false,
+            norm: family.embedding_norm,
+            shared: false,
         }),
-        segments: layers::segments(fields, family, &attention, &dense),
+        segments: layers::segments(fields, &family, &parts),
+        final_norm: true,
         head: Head::Logits {
             tied: fields.flag("tie_word_embeddings").unwrap_or(family.tied),
-            capped: fields.has("final_logit_softcapping"),
+            capped: fields
+                .name_of(&["final_logit_softcapping", "logits_soft_cap"])
+                .is_some(),
+            bias: fields.flag("lm_head_bias").unwrap_or(family.head_bias),
         },
         context,
-        idle_parameters: 0,
+        sources: Vec::new(),
+        idle: Vec::new(),
+    }
+}
+
+/// The family with the place of its norms as the file says.
+fn placed(fields: &Fields<'_>, family: &Family) -> Family {
+    let parallel = ["parallel_attn", "use_parallel_residual"];
+    let name = fields.name_of(&parallel);
+    let side_by_side = name.and_then(|n| fields.flag(n));
+    let several = fields.flag("new_decoder_architecture") == Some(true)
+        && fields.whole(&["num_ln_in_parallel_attn"], 0, 8) != Some(1);
+    let placement = match (side_by_side, family.placement) {
+        (Some(false), Placement::Shared | Placement::Beside) => Placement::Before,
+        (Some(true), Placement::Before) => Placement::Shared,
+        (_, Placement::Shared) if several => Placement::Beside,
+        (_, placement) => placement,
+    };
+    Family {
+        placement,
+        ..*family
+    }
+}
+
+fn norm(fields: &Fields<'_>, family: &Family) -> Norm {
+    let without_bias = fields.flag("layer_norm_bias") == Some(false);
+    match family.norm {
+        Norm::Layer if without_bias => Norm::LayerWeight,
+        norm => norm,
+    }
+}
+
+fn positions(fields: &Fields<'_>, family: &Family) -> Option<Positions> {
+    match family.positions {
+        PositionKind::Rotary | PositionKind::Fixed => None,
+        PositionKind::Learned(more) => {
+            let names = &["n_positions", "max_position_embeddings"];
+            let usable = fields.need(names, CONTEXT_LIMIT);
+            let rows = usable + more;
+            Some(Positions { rows, usable })
+        }
     }
 }
 
@@ -185,10 +269,25 @@ fn or_need(fields: &Fields<'_>, names: &[&'static str], default: Option<u64>) ->
     }
 }
 
-fn attention(fields: &Fields<'_>, family: &Family, hidden: u64) -> AttentionPlan {
+/// Latent attention, if the fields describe it.
+fn latent(fields: &Fields<'_>) -> Option<LatentPlan> {
+    let kv_rank = fields.count(&["kv_lora_rank"], SIZE_LIMIT)?;
+    let need = |name: &'static str| fields.need(&[name], SIZE_LIMIT);
+    Some(LatentPlan {
+        heads: fields.need(HEADS, SIZE_LIMIT),
+        q_rank: fields.count(&["q_lora_rank"], SIZE_LIMIT),
+        kv_rank,
+        nope: need("qk_nope_head_dim"),
+        rope: need("qk_rope_head_dim"),
+        v_dim: need("v_head_dim"),
+        bias: fields.flag("attention_bias").unwrap_or(false),
+    })
+}
+
+/// Attention that sees the past, as the fields describe it.
+pub(super) fn attention(fields: &Fields<'_>, family: &Family, hidden: u64) -> AttentionPlan {
     let q_heads = or_need(fields, HEADS, family.sizes.q_heads);
-    let default = family.sizes.kv_heads.unwrap_or(q_heads);
-    let kv_heads = fields.count(KV_HEADS, SIZE_LIMIT).unwrap_or(default);
+    let kv_heads = kv_heads(fields, family, q_heads);
     if fields.are_right() && !q_heads.is_multiple_of(kv_heads) {
         let message = format!(
             "`num_key_value_heads` = {kv_heads} does not divide `{}` = {q_heads}",
@@ -197,30 +296,88 @@ fn attention(fields: &Fields<'_>, family: &Family, hidden: u64) -> AttentionPlan
         fields.report(KV_HEADS[0], Problem::new(Code::Disagreement, message));
     }
     let head_dim = head_dim(fields, hidden, q_heads, family.sizes.head_dim);
-    let bias = fields.flag("attention_bias");
-    let [qkv_bias, output_bias] = bias.map_or(family.attention_bias, |b| [b, b]);
     let rotary = match family.positions {
-        Positions::Learned => 0,
-        Positions::Rotary => {
-            let share = fields.share("partial_rotary_factor").unwrap_or(1.0);
-            (head_dim as f64 * share) as u64
-        }
+        PositionKind::Learned(_) | PositionKind::Fixed => 0,
+        PositionKind::Rotary => (head_dim as f64 * rotary_share(fields, family)) as u64,
     };
+    let [q, k, v, o] = biases(fields, family);
     AttentionPlan {
         sight: Sight::Past,
         q_heads,
         kv_heads,
         head_dim,
-        qkv_bias,
-        output_bias,
-        qk_norm: family.qk_norm,
+        v_dim: head_dim,
+        bias: [q, k, v],
+        output_bias: o,
+        norm: qk_norm(fields, family),
         rotary,
+        sinks: family.sinks,
+        gate: family.gate,
+        relative: None,
+        sub_norm: family.sub_norm,
+    }
+}
+
+fn kv_heads(fields: &Fields<'_>, family: &Family, q_heads: u64) -> u64 {
+    // Falcon's first form has one head of keys and values whatever `num_kv_heads` says.
+    if fields.flag("multi_query") == Some(true)
+        && fields.flag("new_decoder_architecture") != Some(true)
+    {
+        return 1;
+    }
+    let name = fields.name_of(KV_HEADS).filter(|n| !fields.is_list(n));
+    let given = name.and_then(|n| fields.count(&[n], SIZE_LIMIT));
+    let default = match fields.flag("multi_query") {
+        Some(false) => q_heads,
+        _ => family.sizes.kv_heads.unwrap_or(q_heads),
+    };
+    given.unwrap_or(default)
+}
+
+fn rotary_share(fields: &Fields<'_>, family: &Family) -> f64 {
+    const NAME: &str = "partial_rotary_factor";
+    let nested = ["rope_parameters", "rope_scaling"];
+    let own = fields.share(NAME).or_else(|| fields.share("rotary_pct"));
+    let mut inner = nested.into_iter().filter(|n| fields.is_object(n));
+    let inner = inner.find_map(|n| fields.object(n)?.share(NAME));
+    own.or(inner).unwrap_or(family.rotary)
+}
+
+/// Biases of q, k, v and the output projection.
+fn biases(fields: &Fields<'_>, family: &Family) -> [bool; 4] {
+    let all = |names: &[&'static str]| {
+        let name = fields
+            .name_of(names)
+            .filter(|n| !experts::is_of_mamba(fields, n));
+        name.and_then(|n| fields.flag(n))
+    };
+    let [q, k, v, o] = family.attention_bias;
+    if let Some(qkv) = all(&["use_qkv_bias", "qkv_bias", "add_qkv_bias"]) {
+        return [qkv, qkv, qkv, o];
+    }
+    if let Some(bias) = all(&["attention_bias", "use_bias", "bias", "enable_bias"]) {
+        let out = all(&["attention_out_bias"]);
+        // A family with biases of q, k and v alone keeps its output projection plain.
+        let partial = q && !o;
+        return [bias, bias, bias, out.unwrap_or(bias && !partial)];
+    }
+    [q, k, v, o]
+}
+
+fn qk_norm(fields: &Fields<'_>, family: &Family) -> HeadNorm {
+    let name = fields.name_of(&["use_qk_norm", "qk_layernorm", "use_qk_layernorm"]);
+    let asked = name.and_then(|n| fields.flag(n));
+    match (asked, family.qk_norm, family.norm) {
+        (Some(false), ..) => HeadNorm::None,
+        (Some(true), HeadNorm::None, Norm::LayerWeight) => HeadNorm::EachHead,
+        (Some(true), HeadNorm::None, _) => HeadNorm::Head,
+        (_, norm, _) => norm,
     }
 }
 
 /// `head_dim`, else the family's, else the hidden width over the heads, which must be whole.
 pub(super) fn head_dim(fields: &Fields<'_>, hidden: u64, heads: u64, default: Option<u64>) -> u64 {
-    if let Some(given) = fields.count(&["head_dim"], SIZE_LIMIT).or(default) {
+    if let Some(given) = fields.count(HEAD_DIM, SIZE_LIMIT).or(default) {
         return given;
     }
     if fields.are_right() && !hidden.is_multiple_of(heads) {
@@ -233,21 +390,25 @@ pub(super) fn head_dim(fields: &Fields<'_>, hidden: u64, heads: u64, default: Op
     (hidden / heads).max(1)
 }
 
-/// The nonlinearity; SiLU if the file names none.
-pub(super) fn activation(fields: &Fields<'_>) -> Activation {
-    match fields.text(ACTIVATION) {
-        None | Some("silu" | "swish") => Activation::Silu,
-        Some("gelu" | "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" | "quick_gelu") => {
-            Activation::Gelu
-        }
-        Some("relu" | "relu2") => Activation::Relu,
-        Some(other) => {
+/// The nonlinearity; the default if the file names none.
+pub(super) fn activation(fields: &Fields<'_>, default: Activation) -> Activation {
+    const KNOWN: &str = "silu, swish, gelu, gelu_new, gelu_fast, gelu_python, gelu_pytorch_tanh, quick_gelu, \
+                         relu, relu2, tanh";
+    let Some(text) = fields.text(ACTIVATION) else {
+        return default;
+    };
+    match text {
+        "silu" | "swish" | "swiglu" => Activation::Silu,
+        "gelu" | "gelu_new" | "gelu_fast" | "gelu_python" | "gelu_pytorch_tanh" | "quick_gelu"
+        | "geglu" => Activation::Gelu,
+        "relu" | "relu2" | "relu_squared" => Activation::Relu,
+        "tanh" => Activation::Tanh,
+        other => {
             let message = format!("activation `{other}` is not known");
-            let problem = Problem::new(Code::OutOfRange, message)
-                .help("known: silu, swish, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, quick_gelu, relu, relu2");
+            let problem = Problem::new(Code::OutOfRange, message).help(format!("known: {KNOWN}"));
             let name = ACTIVATION.iter().copied().find(|n| fields.has(n));
             fields.report(name.unwrap_or(ACTIVATION[0]), problem);
-            Activation::Silu
+            default
         }
     }
 }

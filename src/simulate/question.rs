@@ -1,0 +1,369 @@
+//! Everything that a price depends on, besides the chip.
+
+use std::hash::{Hash, Hasher};
+
+use crate::cost::{Cost, Served, Traffic, Widths, attention, scan, vector};
+use crate::hardware::System;
+use crate::mapper::{NoMapping, Objective, Request, best_of, candidates};
+use crate::schedule::Fusion;
+use crate::units::Bytes;
+use crate::workload::{
+    Attention, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan, Slot,
+    VectorWork, View,
+};
+
+use super::Memo;
+use super::memo::key;
+use super::price::Prepared;
+
+/// Bytes that pass between two operators: what may have driven a tensor out of a cache.
+pub(super) struct Distance {
+    /// Bytes of all operators before each one.
+    before: Vec<f64>,
+}
+
+impl Distance {
+    pub(super) fn of(graph: &OpGraph) -> Self {
+        let mut sum = 0.0;
+        let mut before = vec![0.0];
+        for op in graph.operators() {
+            let reads = op.inputs.iter().enumerate();
+            let read: Bytes = reads.map(|(i, t)| op.bytes_read(i, graph.tensor(*t))).sum();
+            sum += read.0 + written(graph, op).0;
+            before.push(sum);
+        }
+        Self { before }
+    }
+
+    /// Bytes of the operators after `maker` and before `reader`.
+    fn between(&self, maker: OpId, reader: OpId) -> Bytes {
+        let (from, to) = (maker.index() + 1, reader.index());
+        Bytes((self.before[to.max(from)] - self.before[from]).max(0.0))
+    }
+}
+
+/// Everything a price depends on, besides the chip.
+#[derive(Clone, Debug)]
+pub(super) enum Question {
+    Free,
+    Product {
+        einsum: Box<Einsum>,
+        executed: Dtype,
+        widths: Widths,
+        compulsory: Traffic,
+    },
+    Attention {
+        attention: Attention,
+        executed: Dtype,
+        query_and_result: Traffic,
+        keys_and_values: Bytes,
+    },
+    Scan {
+        scan: Scan,
+        executed: Dtype,
+        traffic: Traffic,
+    },
+    Vector {
+        work: VectorWork,
+        dtype: Dtype,
+        served: Served,
+    },
+}
+
+impl Question {
+    pub(super) fn of(
+        graph: &OpGraph,
+        fusion: &Fusion,
+        system: &System,
+        id: OpId,
+        op: &Operator,
+        distance: &Distance,
+    ) -> Self {
+        match &op.kind {
+            OpKind::Einsum { einsum, dtype } => {
+                Self::product(graph, system, op, einsum.clone(), *dtype)
+            }
+            OpKind::Experts(experts) => {
+                Self::product(graph, system, op, grouped(experts), experts.dtype)
+            }
+            OpKind::Scan(scan) => Self::Scan {
+                scan: *scan,
+                executed: system.executed_as(scan.dtype),
+                traffic: Traffic {
+                    read: read(graph, op),
+                    written: written(graph, op),
+                },
+            },
+            OpKind::Route {
+                experts,
+                top_k,
+                tokens,
+            } => {
+                let work = route_work(*tokens, *experts, *top_k);
+                Self::vector(graph, system, (id, op), work, fusion, false, distance)
+            }
+            OpKind::Attention(a) => {
+                let executed = system.executed_as(a.dtype);
+                let inputs = || op.inputs.iter().enumerate();
+                let bytes = |i: usize| op.bytes_read(i, graph.tensor(op.inputs[i]));
+                let kv = inputs().filter(|(i, _)| *i == 1 || *i == 2);
+                let rest = inputs().filter(|(i, _)| *i != 1 && *i != 2);
+                Self::Attention {
+                    attention: *a,
+                    executed,
+                    query_and_result: Traffic {
+                        read: rest.map(|(i, _)| bytes(i)).sum(),
+                        written: written(graph, op),
+                    },
+                    keys_and_values: kv.map(|(i, _)| bytes(i)).sum(),
+                }
+            }
+            OpKind::Layout(View::Free) => Self::Free,
+            OpKind::Elementwise(work) | OpKind::Reduction(work) => {
+                let carried = fusion.carrier(id);
+                let work = *work;
+                Self::vector(
+                    graph,
+                    system,
+                    (id, op),
+                    work,
+                    fusion,
+                    carried.is_some(),
+                    distance,
+                )
+            }
+            OpKind::Gather { .. }
+            | OpKind::Layout(View::Copy)
+            | OpKind::KvAppend { .. }
+            | OpKind::Opaque { .. } => {
+                let work = VectorWork::default();
+                Self::vector(graph, system, (id, op), work, fusion, false, distance)
+            }
+        }
+    }
+
+    fn product(
+        graph: &OpGraph,
+        system: &System,
+        op: &Operator,
+        einsum: Einsum,
+        dtype: Dtype,
+    ) -> Self {
+        let executed = system.executed_as(dtype);
+        let stored = |i: usize| {
+            let tensor = op.inputs.get(i).map(|t| graph.tensor(*t));
+            tensor.map_or(executed.stored_bytes(), |t| t.element_bytes())
+        };
+        let result = op.outputs.first().map(|t| graph.tensor(*t));
+        let engine = || system.arrays.first().map(|a| a.accumulator(executed));
+        let accumulator = graph.accumulator.or_else(engine).unwrap_or(Dtype::Fp32);
+        let result_width = result.map_or(executed.stored_bytes(), |t| t.element_bytes());
+        Self::Product {
+            einsum: Box::new(einsum),
+            executed,
+            widths: Widths {
+                lhs: stored(Slot::Lhs as usize),
+                rhs: stored(Slot::Rhs as usize),
+                partial: accumulator.stored_bytes().max(result_width),
+                result: result_width,
+            },
+            compulsory: Traffic {
+                read: read(graph, op),
+                written: written(graph, op),
+            },
+        }
+    }
+
+    /// A fused operator reads only what its carrier does not hand it, and writes nothing more.
+    fn vector(
+        graph: &OpGraph,
+        system: &System,
+        (id, op): (OpId, &Operator),
+        work: VectorWork,
+        fusion: &Fusion,
+        fused: bool,
+        distance: &Distance,
+    ) -> Self {
+        let mut served = Served::default();
+        for (i, input) in op.inputs.iter().enumerate() {
+            let tensor = graph.tensor(*input);
+            let maker = graph.producer(*input);
+            let handed = fused
+                && maker.is_some_and(|maker| {
+                    let carrier = fusion.carrier(maker).unwrap_or(maker);
+                    op_carrier(graph, fusion, op) == Some(carrier)
+                });
+            if !handed {
+                let between = maker.map(|m| distance.between(m, id));
+                let fresh = between.filter(|_| tensor.role == Role::Activation);
+                served.read(system, op.bytes_read(i, tensor), fresh);
+            }
+        }
+        if !fused {
+            for output in &op.outputs {
+                let tensor = graph.tensor(*output);
+                let stays = tensor.role == Role::Activation;
+                served.write(system, op.bytes_written(tensor), stays);
+            }
+        }
+        let dtype = op.outputs.first().map(|t| graph.tensor(*t).dtype);
+        Self::Vector {
+            work,
+            dtype: dtype.unwrap_or(Dtype::Fp32),
+            served,
+        }
+    }
+
+    pub(super) fn executed(&self) -> Option<Dtype> {
+        match self {
+            Self::Product { executed, .. } | Self::Attention { executed, .. } => Some(*executed),
+            Self::Scan { scan, executed, .. } => scan.is_chunked().then_some(*executed),
+            Self::Free | Self::Vector { .. } => None,
+        }
+    }
+
+    pub(super) fn answer(&self, chip: &Prepared<'_>, memo: &Memo) -> Result<Cost, NoMapping> {
+        let system = chip.system;
+        match self {
+            Self::Free => Ok(Cost::free(system)),
+            Self::Product {
+                einsum,
+                executed,
+                widths,
+                compulsory,
+            } => {
+                let request = Request {
+                    einsum,
+                    dtype: *executed,
+                    widths: *widths,
+                    compulsory: *compulsory,
+                    objective: Objective::Latency,
+                };
+                let bits = [widths.lhs, widths.rhs, widths.partial].map(f64::to_bits);
+                memo.with_nests(
+                    key(chip.shape, &(einsum, executed, bits)),
+                    || candidates(system, &request),
+                    |nests| best_of(system, &request, nests),
+                )
+            }
+            Self::Attention {
+                attention: a,
+                executed,
+                query_and_result,
+                keys_and_values,
+            } => {
+                let able = system.arrays.iter();
+                let array = able.clone().position(|x| x.peak(*executed).is_some());
+                Ok(attention(
+                    system,
+                    array.unwrap_or(0),
+                    a,
+                    *executed,
+                    *query_and_result,
+                    *keys_and_values,
+                ))
+            }
+            Self::Scan {
+                scan: s,
+                executed,
+                traffic,
+            } => Ok(scan(system, s, *executed, *traffic)),
+            Self::Vector {
+                work,
+                dtype,
+                served,
+            } => Ok(vector(system, *work, *dtype, *served)),
+        }
+    }
+}
+
+fn op_carrier(graph: &OpGraph, fusion: &Fusion, op: &Operator) -> Option<OpId> {
+    let output = op.outputs.first()?;
+    fusion.carrier(graph.producer(*output)?)
+}
+
+/// Rows sorted by their weight: one product for each weight that is touched.
+fn grouped(experts: &Experts) -> Einsum {
+    let groups = experts.touched.round().max(1.0);
+    let rows = (experts.rows as f64 / groups).ceil().max(1.0);
+    Einsum::matmul(groups as u64, rows as u64, experts.n, experts.k)
+}
+
+/// Scores to shares (maximum, difference, sum, division; one exponential), then one pass for each choice.
+///
+/// Source: derived.
+fn route_work(tokens: u64, experts: u64, top_k: u64) -> VectorWork {
+    VectorWork {
+        elements: tokens as f64 * experts as f64,
+        ops: 4.0 + top_k as f64,
+        special: 1.0,
+    }
+}
+
+fn read(graph: &OpGraph, op: &Operator) -> Bytes {
+    let all = op.inputs.iter().enumerate();
+    all.map(|(i, t)| op.bytes_read(i, graph.tensor(*t))).sum()
+}
+
+fn written(graph: &OpGraph, op: &Operator) -> Bytes {
+    let outputs = op.outputs.iter();
+    outputs.map(|t| op.bytes_written(graph.tensor(*t))).sum()
+}
+
+impl Hash for Question {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let traffic = |t: &Traffic, state: &mut H| {
+            t.read.0.to_bits().hash(state);
+            t.written.0.to_bits().hash(state);
+        };
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Free => {}
+            Self::Product {
+                einsum,
+                executed,
+                widths,
+                compulsory,
+            } => {
+                einsum.hash(state);
+                executed.hash(state);
+                for width in [widths.lhs, widths.rhs, widths.partial, widths.result] {
+                    width.to_bits().hash(state);
+                }
+                traffic(compulsory, state);
+            }
+            Self::Attention {
+                attention,
+                executed,
+                query_and_result,
+                keys_and_values,
+            } => {
+                attention.hash(state);
+                executed.hash(state);
+                traffic(query_and_result, state);
+                keys_and_values.0.to_bits().hash(state);
+            }
+            Self::Scan {
+                scan,
+                executed,
+                traffic: moved,
+            } => {
+                scan.hash(state);
+                executed.hash(state);
+                traffic(moved, state);
+            }
+            Self::Vector {
+                work,
+                dtype,
+                served,
+            } => {
+                for value in [work.elements, work.ops, work.special] {
+                    value.to_bits().hash(state);
+                }
+                dtype.hash(state);
+                traffic(&served.main, state);
+                traffic(&served.cached, state);
+            }
+        }
+    }
+}
