@@ -2,7 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::workload::{Einsum, Mask};
+use crate::workload::{Einsum, Mask, Scan};
 
 use super::elem::Elem;
 use super::ir::{Attr, Node};
@@ -33,6 +33,22 @@ pub(super) enum Work {
     },
     /// Scaled dot-product attention.
     Attend(Box<Heads>),
+    /// Product with the weights of the chosen experts: inputs `x`, all weights, then biases and scales.
+    Experts {
+        tokens: u64,
+        experts: u64,
+        top_k: u64,
+        n: u64,
+        k: u64,
+    },
+    /// Choice of experts by the scores, the only input.
+    Route {
+        tokens: u64,
+        experts: u64,
+        top_k: u64,
+    },
+    /// Recurrence: inputs the values of the new tokens, then the state, which is its last output.
+    Scan(Box<Scan>),
     /// New keys or values, the only input, written behind those in the cache, the output.
     Append { elements: f64 },
 }

@@ -356,6 +356,14 @@ fn macs(work: &Effort) -> f64 {
     match work {
         Effort::Known(Work::Product { einsum, .. }) => einsum.macs(),
         Effort::Known(Work::Attend(heads)) => heads.macs(),
+        Effort::Known(Work::Scan(scan)) => scan.macs(),
+        Effort::Known(Work::Experts {
+            tokens,
+            top_k,
+            n,
+            k,
+            ..
+        }) => *tokens as f64 * *top_k as f64 * *n as f64 * *k as f64,
         Effort::Known(_) | Effort::Unknown(_) => 0.0,
     }
 }

@@ -7,20 +7,27 @@ use super::ir::Ix;
 use super::value::{Origin, Value};
 use super::walk::{Effort, Ends, Step, Walk};
 use crate::workload::{
-    Attention, Dtype, OpGraph, OpKind, Operator, Precision, Role, Tensor, TensorId, VectorWork,
-    View,
+    Attention, Binding, Dtype, Experts, Group, OpGraph, OpKind, Operator, Popularity, Precision,
+    Role, Scan, Tensor, TensorId, VectorWork, View,
 };
 
 /// Index lists and shapes up to this size are part of an operator's description.
 const MAX_DESCRIPTION: i64 = 4096;
 
 /// Makes the graph.
-pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
+pub(super) fn emit(walk: &Walk, binding: &Binding, main: Dtype) -> OpGraph {
     let mut operands = FxHashSet::default();
     let mut caches = FxHashSet::default();
+    let mut states = FxHashSet::default();
     for step in &walk.steps {
-        if let Effort::Known(Work::Append { .. }) = &step.work {
-            caches.extend(step.outs.iter().map(|ix| walk.resolved(*ix)));
+        match &step.work {
+            Effort::Known(Work::Append { .. }) => {
+                caches.extend(step.outs.iter().map(|ix| walk.resolved(*ix)));
+            }
+            Effort::Known(Work::Scan(_)) => {
+                states.extend(step.outs.last().map(|ix| walk.resolved(*ix)));
+            }
+            Effort::Known(_) | Effort::Unknown(_) => {}
         }
         if let Effort::Known(Work::Product { lhs, rhs, .. }) = &step.work {
             operands.extend(
@@ -32,7 +39,8 @@ pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
     }
     let mut emitter = Emitter {
         walk,
-        precision,
+        precision: &binding.precision,
+        imbalance: binding.software.imbalance,
         main,
         graph: OpGraph::with_capacity(walk.steps.len(), 2 * walk.steps.len()),
         tensors: FxHashMap::default(),
@@ -46,6 +54,7 @@ pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
             .collect(),
         operands,
         caches,
+        states,
     };
     for step in &walk.steps {
         emitter.step(step);
@@ -77,6 +86,8 @@ impl Walk<'_> {
 struct Emitter<'a> {
     walk: &'a Walk<'a>,
     precision: &'a Precision,
+    /// Rows of the fullest expert over the mean.
+    imbalance: f64,
     main: Dtype,
     graph: OpGraph,
     tensors: FxHashMap<Ix, TensorId>,
@@ -85,6 +96,8 @@ struct Emitter<'a> {
     operands: FxHashSet<Ix>,
     /// Keys and values kept from step to step.
     caches: FxHashSet<Ix>,
+    /// Recurrent states, updated in place.
+    states: FxHashSet<Ix>,
 }
 
 impl Emitter<'_> {
@@ -94,11 +107,14 @@ impl Emitter<'_> {
             Effort::Known(Work::Product { .. }) => 2,
             Effort::Known(Work::Gather { .. }) => 1,
             Effort::Known(Work::Attend(_)) => 3,
+            Effort::Known(Work::Experts { .. }) => 2,
+            Effort::Known(Work::Scan(_)) => 1,
             Effort::Known(
                 Work::Free
                 | Work::Copy
                 | Work::Map { .. }
                 | Work::Reduce { .. }
+                | Work::Route { .. }
                 | Work::Append { .. },
             )
             | Effort::Unknown(_) => 0,
@@ -154,6 +170,7 @@ impl Emitter<'_> {
             // Known before the run, but neither learned nor given.
             Origin::Static | Origin::Shape => Role::Activation,
             Origin::Data if self.caches.contains(&ix) => Role::KvCache,
+            Origin::Data if self.states.contains(&ix) => Role::State,
             Origin::Data if self.inputs.contains(&ix) => match kept(name, v) {
                 Some(role) => role,
                 None => Role::Input,
@@ -172,7 +189,17 @@ impl Emitter<'_> {
         let role = self.role(ix, v);
         let dtype = self.dtype(ix, v, role);
         let shape: Vec<u64> = v.dims.iter().map(|d| *d as u64).collect();
-        let tensor = Tensor::new(self.walk.tensor_name(ix), &shape, dtype, role);
+        let mut tensor = Tensor::new(self.walk.tensor_name(ix), &shape, dtype, role);
+        if dtype == v.dtype() {
+            tensor.group = match v.stored {
+                Some(stored) if stored.scale_bits > 0.0 => Some(Group {
+                    size: 1.0,
+                    bits: stored.scale_bits,
+                }),
+                // Scales of tensors of few bits are tensors of their own in this format.
+                _ => (dtype.bits() < 8.0).then_some(Group::NONE),
+            };
+        }
         let id = self.graph.add_tensor(tensor);
         self.tensors.insert(ix, id);
         Some(id)
@@ -236,6 +263,38 @@ impl Emitter<'_> {
                 let dtype = self.product(&inputs[0], &inputs[1]);
                 OpKind::Attention(attention(heads, dtype))
             }
+            Work::Experts {
+                tokens,
+                experts,
+                top_k,
+                n,
+                k,
+            } => {
+                let dtype = self.product(inputs.first()?, inputs.get(1)?);
+                let popularity = Popularity::new(*experts, *top_k, self.imbalance);
+                OpKind::Experts(Experts {
+                    experts: *experts,
+                    touched: popularity.touched(*tokens as f64).min(*experts as f64),
+                    rows: tokens.saturating_mul(*top_k),
+                    n: *n,
+                    k: *k,
+                    imbalance: self.imbalance,
+                    dtype,
+                })
+            }
+            Work::Route {
+                tokens,
+                experts,
+                top_k,
+            } => OpKind::Route {
+                tokens: *tokens,
+                experts: *experts,
+                top_k: *top_k,
+            },
+            Work::Scan(scan) => OpKind::Scan(Scan {
+                dtype: self.graph.tensor(*inputs.first()?).dtype,
+                ..**scan
+            }),
             Work::Append { elements } => OpKind::KvAppend {
                 elements: *elements,
             },
@@ -279,6 +338,9 @@ fn order(step: &Step) -> Ends {
             | Work::Map { .. }
             | Work::Reduce { .. }
             | Work::Attend(_)
+            | Work::Experts { .. }
+            | Work::Route { .. }
+            | Work::Scan(_)
             | Work::Append { .. },
         )
         | Effort::Unknown(_) => return step.ins.clone(),

@@ -17,6 +17,7 @@ mod control;
 mod elem;
 mod emit;
 mod fuse;
+mod hint;
 mod ir;
 mod literal;
 mod model;

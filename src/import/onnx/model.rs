@@ -34,7 +34,7 @@ impl Model for OnnxModel {
         walk.run()?;
         let peak = peak::exported(&walk, &binding.precision);
         fuse::fuse(&mut walk);
-        let mut graph = emit::emit(&walk, &binding.precision, self.card.dtype);
+        let mut graph = emit::emit(&walk, binding, self.card.dtype);
         graph.set_exported_peak(peak);
         let mut warnings = bound.warnings.clone();
         warnings.extend(walk.assumed());

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::workload::Dtype;
 
 use super::elem::Elem;
+use super::hint::Hint;
 
 /// Sizes of a tensor's axes, outermost first; never negative.
 pub(super) type Dims = SmallVec<[i64; 6]>;
@@ -83,17 +84,27 @@ impl Lit {
     }
 }
 
+/// Integers that stand for floats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stored {
+    pub(super) dtype: Dtype,
+    /// Bits of scales and zero points for each element.
+    pub(super) scale_bits: f64,
+}
+
 /// A tensor of known shape.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
     pub(super) dims: Dims,
     pub(super) elem: Elem,
     pub(super) origin: Origin,
-    /// Format in which it is kept where that is not its element type: dequantized tensors.
-    pub(super) stored: Option<Dtype>,
+    /// How it is kept where that is not its element type: dequantized tensors.
+    pub(super) stored: Option<Stored>,
     pub(super) known: Option<Lit>,
     /// Its tensors, if it is a list of them.
     pub(super) items: Option<Arc<[Value]>>,
+    /// A law of its contents, where they may be too long to be followed.
+    pub(super) hint: Option<Hint>,
 }
 
 impl Value {
@@ -112,6 +123,7 @@ impl Value {
             stored: None,
             known: None,
             items: None,
+            hint: None,
         })
     }
 
@@ -133,7 +145,7 @@ impl Value {
     }
 
     pub(super) fn dtype(&self) -> Dtype {
-        self.stored.unwrap_or(self.elem.dtype())
+        self.stored.map_or(self.elem.dtype(), |s| s.dtype)
     }
 
     pub(super) fn is_small(&self) -> bool {

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::call::{Call, Feed, Reply, Work};
+use super::hint::hint;
 use super::ir::{Flow, Ix, Node, Source};
 use super::symbols::Bound;
 use super::value::{Dims, Fault, Origin, Value};
@@ -178,7 +179,13 @@ impl<'a> Walk<'a> {
         let outcome = {
             let each = node.ins.iter();
             let ins = each.map(|ix| ix.and_then(|ix| self.get(ix))).collect();
-            rule(&Call { node, ins })
+            let call = Call { node, ins };
+            rule(&call).map(|mut reply| {
+                if let Some(first) = reply.outs.first_mut() {
+                    first.hint = hint(&call, first);
+                }
+                reply
+            })
         };
         match outcome {
             Ok(reply) => self.accept(node, reply, origin),
@@ -374,6 +381,9 @@ fn packed(node: &Node, mut work: Work) -> (Ends, Work) {
             | Work::Map { .. }
             | Work::Reduce { .. }
             | Work::Attend(_)
+            | Work::Experts { .. }
+            | Work::Route { .. }
+            | Work::Scan(_)
             | Work::Append { .. } => {}
         }
     }

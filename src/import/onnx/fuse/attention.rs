@@ -2,6 +2,7 @@
 
 use super::engine::Fuser;
 use crate::import::onnx::call::{Heads, Work};
+use crate::import::onnx::hint;
 use crate::import::onnx::walk::Effort;
 use crate::workload::{Class, Einsum, Mask};
 
@@ -10,7 +11,8 @@ const BETWEEN: [&str; 8] = [
     "Add", "Sub", "Mul", "Div", "Where", "Cast", "Dropout", "Identity",
 ];
 
-/// Starts at the softmax. The mask stays `Full`: which scores a tensor masks is not read.
+/// Starts at the softmax. The mask is read from what is added to the scores or chooses among them, where
+/// that follows from places alone.
 pub(super) fn fuse(f: &mut Fuser, softmax: usize) -> Option<()> {
     let mut members = vec![softmax];
     let scores = before(f, softmax, &mut members)?;
@@ -36,7 +38,12 @@ pub(super) fn fuse(f: &mut Fuser, softmax: usize) -> Option<()> {
         f.input(scores, 1)?,
         f.input(values, 1)?,
     );
-    let sizes = heads(qk, pv, &f.value(q)?.dims)?;
+    let mut sizes = heads(qk, pv, &f.value(q)?.dims)?;
+    let beside = members.iter().filter(|m| BETWEEN.contains(&f.op(**m)));
+    let beside = beside.flat_map(|m| f.ins(*m)).filter_map(|ix| f.value(*ix));
+    if let Some(mask) = hint::mask(beside, sizes.q_len, sizes.kv_len) {
+        sizes.mask = mask;
+    }
     let bare = (members.clone(), [q, k, v], sizes);
     let (members, operands, sizes) = shed(f, bare.clone()).unwrap_or(bare);
     // Named after the product with the values, whatever the last step is.

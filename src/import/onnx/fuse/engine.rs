@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
-use super::{activation, attention, norm};
+use super::{activation, attention, norm, rotary};
 use crate::import::onnx::call::Work;
 use crate::import::onnx::emit::kept;
 use crate::import::onnx::ir::Ix;
@@ -39,6 +39,8 @@ pub(in crate::import::onnx) fn fuse(walk: &mut Walk) {
             "Sigmoid" | "HardSigmoid" => activation::gated(&mut fuser, i),
             "Clip" => activation::hard_swish(&mut fuser, i),
             "Softmax" => attention::fuse(&mut fuser, i),
+            "Neg" => rotary::rotate(&mut fuser, i),
+            "Sub" => rotary::pair(&mut fuser, i),
             "Concat" => attention::append(&mut fuser, i),
             "TensorScatter" | "ScatterND" | "ScatterElements" => attention::scatter(&mut fuser, i),
             _ => None,

@@ -4,9 +4,10 @@ use smallvec::smallvec;
 
 use super::Rule;
 use super::matmul::Sizes;
-use crate::import::onnx::call::{Call, Feed, Heads, Part, Reply, Work, like, map};
+use crate::import::onnx::call::{Call, Feed, Heads, Reply, Work, like, map};
+use crate::import::onnx::hint;
 use crate::import::onnx::value::{Dims, Fault, Value, show, wrong};
-use crate::workload::Mask;
+use crate::workload::{Dtype, Mask, Recurrence, Scan};
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
     Some(match op {
@@ -82,10 +83,11 @@ fn attention(c: &Call) -> Result<Reply, Fault> {
         like(v, Dims::from_slice(&[batch, kv_heads, kv_len, v_dim]))?,
         like(q, Dims::from_slice(&[batch, q_heads, q_len, kv_len]))?,
     ];
+    let given = c.get(3).and_then(|v| hint::mask([v].into_iter(), q_len, kv_len));
     let mask = if c.int("is_causal", 0) != 0 {
         Mask::Causal
     } else {
-        Mask::Full
+        given.unwrap_or(Mask::Full)
     };
     let sizes = Heads {
         batch,
@@ -118,8 +120,8 @@ fn rotary(c: &Call) -> Result<Reply, Fault> {
     Ok(Reply::one(like(x, x.dims.clone())?, map(3.0, 0.0)))
 }
 
-/// Per token and head, the state takes in `k·vᵀ` and is read by each query; the delta rules first read
-/// it with the key.
+/// Per token and head, the state takes in `k·vᵀ` and is read by each query; the delta rules first take
+/// off what the key reads.
 fn linear(c: &Call) -> Result<Reply, Fault> {
     let (q, k, v) = (c.ranked(0, 3)?, c.ranked(1, 3)?, c.ranked(2, 3)?);
     let [batch, q_heads, steps, qk_dim] = heads(q, c.int("q_num_heads", 0))?;
@@ -139,49 +141,30 @@ fn linear(c: &Call) -> Result<Reply, Fault> {
     };
     let out = Dims::from_slice(&[batch, steps, q_heads.saturating_mul(v_dim)]);
     let out = like(q, out)?;
-    // Decay, and the joining of new and old, per element of the state and token.
-    let cell = Work::Reduce {
-        elements: state.elements() as f64 * steps as f64,
-        ops: 2.0,
-        special: 0.0,
+    let recurrence = match c.text("update_rule") {
+        "linear" | "gated" => Recurrence::Linear,
+        _ => Recurrence::GatedDelta,
     };
-    let rule = match c.text("update_rule") {
-        "" => "gated_delta",
-        named => named,
+    let scan = Scan {
+        recurrence,
+        batch: batch as u64,
+        tokens: steps as u64,
+        heads: q_heads as u64,
+        width: v_dim as u64,
+        state: k_dim as u64,
+        groups: kv_heads as u64,
+        chunk: c.int("chunk_size", 64).clamp(1, 4096) as u64,
+        dtype: Dtype::Fp32,
     };
-    let mut reply = Reply::many(smallvec![out.clone(), state.clone()], cell);
-    if out.elements() == 0 || state.elements() == 0 {
-        return Ok(reply);
-    }
-    let g = batch.saturating_mul(kv_heads);
-    let product = |m: i64, n: i64, k: i64| Sizes { g, m, n, k };
-    let held = match c.get(3) {
-        Some(_) => Feed::In(3),
-        None => reply.temp(state.clone()),
-    };
-    let turns = |sizes: Sizes, ins: Vec<Feed>, reply: &mut Reply, made: Value| {
-        let out = reply.temp(made);
-        reply.parts.push(Part {
-            work: sizes.free(),
-            ins,
-            outs: vec![out],
-            count: steps as u64,
-        });
-        out
-    };
-    let value = like(v, Dims::from_slice(&[batch, kv_heads, v_dim]))?;
-    let written = if rule.ends_with("delta") {
-        let read = product(1, v_dim, k_dim);
-        turns(read, vec![Feed::In(1), held], &mut reply, value.clone())
-    } else {
-        Feed::In(2)
-    };
-    let outer = product(k_dim, v_dim, 1);
-    let joint = turns(outer, vec![Feed::In(1), written], &mut reply, state.clone());
-    let seen = product(q_heads / kv_heads.max(1), v_dim, k_dim);
-    let answer = like(q, Dims::from_slice(&[batch, q_heads, v_dim]))?;
-    let answer = turns(seen, vec![Feed::In(0), joint], &mut reply, answer);
-    reply.feeds = Some([joint, answer].into_iter().chain(c.rest(4)).collect());
+    let mut reply = Reply::many(smallvec![out, state.clone()], Work::Scan(Box::new(scan)));
+    let mut feeds: Vec<Feed> = (0..3).chain(4..c.ins.len()).map(Feed::In).collect();
+    feeds.retain(|f| matches!(f, Feed::In(i) if c.get(*i).is_some()));
+    // The state is updated in place.
+    feeds.push(match c.wants(1) {
+        true => Feed::Out(1),
+        false => reply.temp(state),
+    });
+    reply.feeds = Some(feeds);
     Ok(reply)
 }
 

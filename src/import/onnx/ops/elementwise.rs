@@ -287,7 +287,10 @@ fn converted(x: &Value, elem: Elem) -> Result<Reply, Fault> {
         (Lit::Int(v), Elem::Float(_)) => Lit::Float(v.iter().map(|x| *x as f64).collect()),
         (k, _) => k.clone(),
     });
-    let out = Value::new(x.dims.clone(), elem)?.with(known);
+    let mut out = Value::new(x.dims.clone(), elem)?.with(known);
+    if elem.is_float() {
+        out.stored = x.stored;
+    }
     let work = if x.elem == elem {
         Work::Free
     } else {

@@ -1,8 +1,7 @@
 //! Layers of experts: a router's choice, and products with the weights of those chosen.
 
-use crate::import::onnx::call::{Call, Feed, Reply, like, map};
+use crate::import::onnx::call::{Call, Feed, Reply, Work, like, map};
 use crate::import::onnx::ops::Rule;
-use crate::import::onnx::ops::matmul::Sizes;
 use crate::import::onnx::value::{Dims, Fault, elements, show, wrong};
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
@@ -23,7 +22,8 @@ fn experts(c: &Call, weights: [usize; 3], beside: [usize; 3]) -> Result<Reply, F
     let (first, second) = (c.ranked(weights[0], 3)?, c.ranked(weights[1], 3)?);
     let n_experts = router.dims[1];
     let each = c.int("k", 1).clamp(1, n_experts.max(1));
-    let rows = elements(lead)?.saturating_mul(each);
+    let tokens = elements(lead)?;
+    let rows = tokens.saturating_mul(each);
     // One of the two axes is the hidden width, or as many packed bytes; the other one is the experts'.
     let width = |w: &[i64], whole: i64| if w[2] == whole { w[1] } else { w[2] };
     let per_byte = match c.int("expert_weight_bits", 0) {
@@ -47,35 +47,42 @@ fn experts(c: &Call, weights: [usize; 3], beside: [usize; 3]) -> Result<Reply, F
             show(&x.dims)
         ));
     }
-    let sizes = |n: i64, k: i64| Sizes {
-        g: 1,
-        m: rows,
-        n,
-        k,
+    let product = |n: i64, k: i64| Work::Experts {
+        tokens: tokens as u64,
+        experts: n_experts as u64,
+        top_k: each as u64,
+        n: n as u64,
+        k: k as u64,
     };
     let mut reply = Reply::one(like(x, x.dims.clone())?, map(1.0, 0.0));
+    let chosen = Dims::from_slice(&[tokens, each]);
+    let chosen = reply.temp(like(router, chosen)?);
+    let route = Work::Route {
+        tokens: tokens as u64,
+        experts: n_experts as u64,
+        top_k: each as u64,
+    };
+    reply.part(route, vec![Feed::In(1)], vec![chosen]);
     let fed = |from: Feed, i: usize| {
         let more = [beside[i]].into_iter().filter(|b| c.get(*b).is_some());
-        let more = more.map(Feed::In);
-        [from, Feed::In(weights[i])]
-            .into_iter()
-            .chain(more)
-            .collect::<Vec<Feed>>()
+        let weight = [from, Feed::In(weights[i])].into_iter();
+        let all = weight.chain(more.map(Feed::In)).chain([chosen]);
+        all.collect::<Vec<Feed>>()
     };
     let row = |n: i64| like(x, Dims::from_slice(&[rows, n]));
     let mut made = vec![reply.temp(row(up)?)];
-    reply.part(sizes(up, hidden).free(), fed(Feed::In(0), 0), made.clone());
+    reply.part(product(up, hidden), fed(Feed::In(0), 0), made.clone());
     if c.get(weights[2]).is_some() {
         let gate = reply.temp(row(up)?);
-        reply.part(sizes(up, hidden).free(), fed(Feed::In(0), 2), vec![gate]);
+        reply.part(product(up, hidden), fed(Feed::In(0), 2), vec![gate]);
         made.push(gate);
     }
     let active = reply.temp(row(inner)?);
     reply.part(map(4.0, 2.0), made, vec![active]);
     let down = reply.temp(row(hidden)?);
-    reply.part(sizes(hidden, inner).free(), fed(active, 1), vec![down]);
+    reply.part(product(hidden, inner), fed(active, 1), vec![down]);
     // The answers of a token's experts are weighted and added.
     reply.work = map(2.0 * each as f64, 0.0);
-    reply.feeds = Some(vec![down, Feed::In(1)]);
+    reply.feeds = Some(vec![down, chosen]);
     Ok(reply)
 }
