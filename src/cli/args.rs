@@ -177,9 +177,9 @@ pub(super) struct ModelArgs {
     /// bf16, fp8, int4, ..., or by role: w=int4,a=bf16,kv=fp8 [default: the model's own]
     #[arg(long)]
     pub(super) dtype: Option<Precision>,
-    /// Value of an open dimension of an ONNX graph; repeatable
+    /// Value of an open dimension of an ONNX graph; NODE:out=1x128 and NODE:trips=8 for what depends on data; repeatable
     #[arg(long = "dim", value_name = "NAME=VALUE", value_parser = dim)]
-    pub(super) dims: Vec<(String, u64)>,
+    pub(super) dims: Vec<(String, Vec<u64>)>,
     /// Shape of an input of an ONNX graph, such as input=1x3x224x224; repeatable
     #[arg(long = "shape", value_name = "INPUT=SHAPE", value_parser = shape)]
     pub(super) shapes: Vec<(String, Vec<u64>)>,
@@ -347,11 +347,21 @@ pub(super) struct CompletionsArgs {
     pub(super) shell: clap_complete::Shell,
 }
 
-fn dim(text: &str) -> Result<(String, u64), String> {
+/// A size; of the output of a node, `NODE:out`, a shape.
+fn dim(text: &str) -> Result<(String, Vec<u64>), String> {
     let (name, value) = pair(text, "seq=2048")?;
+    if is_output(&name) {
+        return shape(text);
+    }
     let size = value.parse::<u64>().ok().filter(|n| *n > 0);
     let size = size.ok_or_else(|| format!("`{value}` is not a size of 1 or more"))?;
-    Ok((name, size))
+    Ok((name, vec![size]))
+}
+
+/// `NODE:out`, `NODE:out1`.
+pub(super) fn is_output(name: &str) -> bool {
+    let place = name.rsplit_once(":out").map(|(_, place)| place);
+    place.is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn shape(text: &str) -> Result<(String, Vec<u64>), String> {
@@ -410,7 +420,10 @@ mod tests {
 
     #[test]
     fn pairs_and_shares_are_read() {
-        assert_eq!(dim("seq=2048"), Ok(("seq".to_owned(), 2048)));
+        assert_eq!(dim("seq=2048"), Ok(("seq".to_owned(), vec![2048])));
+        let inner = ("/m/Reshape_7:out".to_owned(), vec![1, 1500, 768]);
+        assert_eq!(dim("/m/Reshape_7:out=1x1500x768"), Ok(inner));
+        assert!(dim("seq=1x2").is_err());
         assert!(dim("seq=0").is_err() && dim("seq").is_err() && dim("=3").is_err());
         assert_eq!(
             shape("x=1x3x224x224"),

@@ -53,7 +53,8 @@ fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     }
     let binding = simulate::binding(&scenario, stage);
     let (graph, warnings) = workload.graph(&binding)?;
-    let live = peak(&graph, &fuse(&graph)).bytes;
+    let fused = || peak(&graph, &fuse(&graph)).bytes;
+    let live = graph.exported_peak().unwrap_or_else(fused);
     let parts = ProblemPart::all(&warnings);
     let document = ModelDocument::of(&workload, &binding, &graph, live, parts);
     match console.format {

@@ -19,6 +19,7 @@ pub struct OpGraph {
     graph: DiGraph<Operator, TensorId>,
     tensors: Vec<Tensor>,
     producer: FxHashMap<TensorId, OpId>,
+    exported_peak: Option<Bytes>,
     /// Format of the sums within products, where it is not the engine's own.
     pub accumulator: Option<Dtype>,
 }
@@ -27,6 +28,15 @@ impl OpGraph {
     /// An empty graph.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty graph with room for so many operators and tensors.
+    pub fn with_capacity(operators: usize, tensors: usize) -> Self {
+        Self {
+            graph: DiGraph::with_capacity(operators, 2 * operators),
+            tensors: Vec::with_capacity(tensors),
+            ..Self::default()
+        }
     }
 
     /// Adds a tensor.
@@ -48,6 +58,18 @@ impl OpGraph {
             self.producer.entry(output).or_insert(id);
         }
         id
+    }
+
+    /// Sets what [`Self::exported_peak`] returns.
+    pub fn set_exported_peak(&mut self, peak: Bytes) {
+        self.exported_peak = Some(peak);
+    }
+
+    /// The largest set of activations alive at once when the nodes of an exchange format run one by one
+    /// in the order of the file, inputs and outputs included, constants left out, views in the buffer of
+    /// their input; `None` for models that are not made of such nodes.
+    pub fn exported_peak(&self) -> Option<Bytes> {
+        self.exported_peak
     }
 
     /// Operators in execution order.

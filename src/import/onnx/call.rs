@@ -2,7 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::workload::{Einsum, Mask};
+use crate::workload::{Einsum, Mask, Scan};
 
 use super::elem::Elem;
 use super::ir::{Attr, Node};
@@ -33,8 +33,24 @@ pub(super) enum Work {
     },
     /// Scaled dot-product attention.
     Attend(Box<Heads>),
-    /// Keys and values put behind those of the past; input 0 is the past.
-    Append,
+    /// Product with the weights of the chosen experts: inputs `x`, all weights, then biases and scales.
+    Experts {
+        tokens: u64,
+        experts: u64,
+        top_k: u64,
+        n: u64,
+        k: u64,
+    },
+    /// Choice of experts by the scores, the only input.
+    Route {
+        tokens: u64,
+        experts: u64,
+        top_k: u64,
+    },
+    /// Recurrence: inputs the values of the new tokens, then the state, which is its last output.
+    Scan(Box<Scan>),
+    /// New keys or values, the only input, written behind those in the cache, the output.
+    Append { elements: f64 },
 }
 
 /// Sizes of an attention operator; its first three inputs are `q`, `k`, `v`.
@@ -50,6 +66,14 @@ pub(super) struct Heads {
     pub(super) mask: Mask,
 }
 
+impl Heads {
+    /// Of both products over the full square of queries and keys.
+    pub(super) fn macs(&self) -> f64 {
+        let pairs = self.batch as f64 * self.q_heads as f64 * self.q_len as f64;
+        pairs * self.kv_len as f64 * (self.qk_dim as f64 + self.v_dim as f64)
+    }
+}
+
 /// Where a part of a node takes a tensor from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Feed {
@@ -57,6 +81,8 @@ pub(super) enum Feed {
     In(usize),
     /// Tensor within the node.
     Temp(usize),
+    /// Output of the node.
+    Out(usize),
 }
 
 /// One piece of a node that is several operators.
@@ -64,8 +90,8 @@ pub(super) enum Feed {
 pub(super) struct Part {
     pub(super) work: Work,
     pub(super) ins: Vec<Feed>,
-    /// Tensors within the node that it makes.
-    pub(super) outs: Vec<usize>,
+    /// Tensors that it makes.
+    pub(super) outs: Vec<Feed>,
     /// Executions.
     pub(super) count: u64,
 }
@@ -83,6 +109,10 @@ pub(super) struct Reply {
     pub(super) temps: Vec<Value>,
     /// Contents are made by chance, not by constants.
     pub(super) random: bool,
+    /// The shapes are upper bounds, because of this.
+    pub(super) bound: Option<&'static str>,
+    /// Why the work is not known although the shapes are.
+    pub(super) opaque: Option<&'static str>,
 }
 
 impl Reply {
@@ -98,7 +128,39 @@ impl Reply {
             parts: Vec::new(),
             temps: Vec::new(),
             random: false,
+            bound: None,
+            opaque: None,
         }
+    }
+
+    /// Shapes without work, because of what is said.
+    pub(super) fn opaque(outs: SmallVec<[Value; 1]>, why: &'static str) -> Self {
+        Self {
+            opaque: Some(why),
+            ..Self::many(outs, Work::Free)
+        }
+    }
+
+    /// Work on inputs and inner tensors in front of the last.
+    pub(super) fn part(&mut self, work: Work, ins: Vec<Feed>, outs: Vec<Feed>) {
+        self.parts.push(Part {
+            work,
+            ins,
+            outs,
+            count: 1,
+        });
+    }
+
+    /// A tensor within the node.
+    pub(super) fn temp(&mut self, value: Value) -> Feed {
+        self.temps.push(value);
+        Feed::Temp(self.temps.len() - 1)
+    }
+
+    /// The first output is as large as it can be, because of what is said.
+    pub(super) fn at_most(mut self, why: &'static str) -> Self {
+        self.bound = Some(why);
+        self
     }
 }
 
@@ -109,8 +171,19 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// Inputs from `i` on, without those left out.
+    pub(super) fn rest(&self, i: usize) -> impl Iterator<Item = Feed> {
+        let there = (i..self.ins.len()).filter(|i| self.get(*i).is_some());
+        there.map(Feed::In)
+    }
+
     pub(super) fn opset(&self) -> i64 {
-        self.node.opset
+        self.node.op.opset
+    }
+
+    /// Name of the operator, without its domain.
+    pub(super) fn op(&self) -> &'a str {
+        &self.node.op.name
     }
 
     /// Input `i`, if it is there.
@@ -245,6 +318,20 @@ pub(super) fn picked(
         out = out.with(known.pick(at().into_iter()));
     }
     Ok(out)
+}
+
+/// Work of a map over the output.
+pub(super) fn map(ops: f64, special: f64) -> Work {
+    Work::Map { ops, special }
+}
+
+/// Work of a reduction over the elements of a tensor.
+pub(super) fn reduce(v: &Value, ops: f64, special: f64) -> Work {
+    Work::Reduce {
+        elements: v.elements() as f64,
+        ops,
+        special,
+    }
 }
 
 /// A tensor of 64-bit integers.

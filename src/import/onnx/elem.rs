@@ -33,6 +33,8 @@ impl Elem {
             17..=20 | 24 => Self::Float(Dtype::Fp8),
             21 | 22 | 25 | 26 => Self::Int(Dtype::Int4),
             23 => Self::Float(Dtype::Nvfp4),
+            // Six bits are kept in bytes.
+            27 | 28 => Self::Float(Dtype::Fp8),
             _ => return None,
         })
     }

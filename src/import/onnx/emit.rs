@@ -5,19 +5,30 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::call::{Heads, Work};
 use super::ir::Ix;
 use super::value::{Origin, Value};
-use super::walk::{Effort, Step, Walk};
+use super::walk::{Effort, Ends, Step, Walk};
 use crate::workload::{
-    Attention, Dtype, OpGraph, OpKind, Operator, Precision, Role, Tensor, TensorId, VectorWork,
-    View,
+    Attention, Binding, Dtype, Experts, Group, OpGraph, OpKind, Operator, Popularity, Precision,
+    Role, Scan, Tensor, TensorId, VectorWork, View,
 };
 
 /// Index lists and shapes up to this size are part of an operator's description.
 const MAX_DESCRIPTION: i64 = 4096;
 
 /// Makes the graph.
-pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
+pub(super) fn emit(walk: &Walk, binding: &Binding, main: Dtype) -> OpGraph {
     let mut operands = FxHashSet::default();
+    let mut caches = FxHashSet::default();
+    let mut states = FxHashSet::default();
     for step in &walk.steps {
+        match &step.work {
+            Effort::Known(Work::Append { .. }) => {
+                caches.extend(step.outs.iter().map(|ix| walk.resolved(*ix)));
+            }
+            Effort::Known(Work::Scan(_)) => {
+                states.extend(step.outs.last().map(|ix| walk.resolved(*ix)));
+            }
+            Effort::Known(_) | Effort::Unknown(_) => {}
+        }
         if let Effort::Known(Work::Product { lhs, rhs, .. }) = &step.work {
             operands.extend(
                 [step.ins.get(*lhs), step.ins.get(*rhs)]
@@ -28,9 +39,10 @@ pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
     }
     let mut emitter = Emitter {
         walk,
-        precision,
+        precision: &binding.precision,
+        imbalance: binding.software.imbalance,
         main,
-        graph: OpGraph::new(),
+        graph: OpGraph::with_capacity(walk.steps.len(), 2 * walk.steps.len()),
         tensors: FxHashMap::default(),
         inputs: walk.source.main.inputs.iter().copied().collect(),
         outputs: walk
@@ -41,6 +53,8 @@ pub(super) fn emit(walk: &Walk, precision: &Precision, main: Dtype) -> OpGraph {
             .map(|ix| walk.resolved(*ix))
             .collect(),
         operands,
+        caches,
+        states,
     };
     for step in &walk.steps {
         emitter.step(step);
@@ -72,12 +86,18 @@ impl Walk<'_> {
 struct Emitter<'a> {
     walk: &'a Walk<'a>,
     precision: &'a Precision,
+    /// Rows of the fullest expert over the mean.
+    imbalance: f64,
     main: Dtype,
     graph: OpGraph,
     tensors: FxHashMap<Ix, TensorId>,
     inputs: FxHashSet<Ix>,
     outputs: FxHashSet<Ix>,
     operands: FxHashSet<Ix>,
+    /// Keys and values kept from step to step.
+    caches: FxHashSet<Ix>,
+    /// Recurrent states, updated in place.
+    states: FxHashSet<Ix>,
 }
 
 impl Emitter<'_> {
@@ -87,8 +107,15 @@ impl Emitter<'_> {
             Effort::Known(Work::Product { .. }) => 2,
             Effort::Known(Work::Gather { .. }) => 1,
             Effort::Known(Work::Attend(_)) => 3,
+            Effort::Known(Work::Experts { .. }) => 2,
+            Effort::Known(Work::Scan(_)) => 1,
             Effort::Known(
-                Work::Free | Work::Copy | Work::Map { .. } | Work::Reduce { .. } | Work::Append,
+                Work::Free
+                | Work::Copy
+                | Work::Map { .. }
+                | Work::Reduce { .. }
+                | Work::Route { .. }
+                | Work::Append { .. },
             )
             | Effort::Unknown(_) => 0,
         };
@@ -104,13 +131,13 @@ impl Emitter<'_> {
             return;
         };
         let name = match step.suffix {
-            0 => node.name.clone(),
-            n => format!("{}.{n}", node.name),
+            0 => self.walk.source.label(node).to_owned(),
+            n => format!("{}.{n}", self.walk.source.label(node)),
         };
         self.graph.add(Operator {
             name,
-            source: step.label.map_or_else(|| node.title(), str::to_owned),
-            block: node.block.clone(),
+            source: step.label.map_or_else(|| node.op.title(), str::to_owned),
+            block: self.walk.source.block(node).to_owned(),
             kind,
             inputs,
             outputs,
@@ -142,13 +169,12 @@ impl Emitter<'_> {
             Origin::Static if v.elem.holds_weights() && !self.is_foreign_literal(v) => Role::Weight,
             // Known before the run, but neither learned nor given.
             Origin::Static | Origin::Shape => Role::Activation,
-            Origin::Data if self.inputs.contains(&ix) => {
-                if is_past(name) {
-                    Role::KvCache
-                } else {
-                    Role::Input
-                }
-            }
+            Origin::Data if self.caches.contains(&ix) => Role::KvCache,
+            Origin::Data if self.states.contains(&ix) => Role::State,
+            Origin::Data if self.inputs.contains(&ix) => match kept(name, v) {
+                Some(role) => role,
+                None => Role::Input,
+            },
             Origin::Data if self.outputs.contains(&ix) => Role::Output,
             Origin::Data => Role::Activation,
         }
@@ -163,7 +189,17 @@ impl Emitter<'_> {
         let role = self.role(ix, v);
         let dtype = self.dtype(ix, v, role);
         let shape: Vec<u64> = v.dims.iter().map(|d| *d as u64).collect();
-        let tensor = Tensor::new(self.walk.tensor_name(ix), &shape, dtype, role);
+        let mut tensor = Tensor::new(self.walk.tensor_name(ix), &shape, dtype, role);
+        if dtype == v.dtype() {
+            tensor.group = match v.stored {
+                Some(stored) if stored.scale_bits > 0.0 => Some(Group {
+                    size: 1.0,
+                    bits: stored.scale_bits,
+                }),
+                // Scales of tensors of few bits are tensors of their own in this format.
+                _ => (dtype.bits() < 8.0).then_some(Group::NONE),
+            };
+        }
         let id = self.graph.add_tensor(tensor);
         self.tensors.insert(ix, id);
         Some(id)
@@ -227,13 +263,41 @@ impl Emitter<'_> {
                 let dtype = self.product(&inputs[0], &inputs[1]);
                 OpKind::Attention(attention(heads, dtype))
             }
-            Work::Append => {
-                let out = self.graph.tensor(*outputs.first()?).elements();
-                let past = self.graph.tensor(*inputs.first()?).elements();
-                OpKind::KvAppend {
-                    elements: (out - past).max(0.0),
-                }
+            Work::Experts {
+                tokens,
+                experts,
+                top_k,
+                n,
+                k,
+            } => {
+                let dtype = self.product(inputs.first()?, inputs.get(1)?);
+                let popularity = Popularity::new(*experts, *top_k, self.imbalance);
+                OpKind::Experts(Experts {
+                    experts: *experts,
+                    touched: popularity.touched(*tokens as f64).min(*experts as f64),
+                    rows: tokens.saturating_mul(*top_k),
+                    n: *n,
+                    k: *k,
+                    imbalance: self.imbalance,
+                    dtype,
+                })
             }
+            Work::Route {
+                tokens,
+                experts,
+                top_k,
+            } => OpKind::Route {
+                tokens: *tokens,
+                experts: *experts,
+                top_k: *top_k,
+            },
+            Work::Scan(scan) => OpKind::Scan(Scan {
+                dtype: self.graph.tensor(*inputs.first()?).dtype,
+                ..**scan
+            }),
+            Work::Append { elements } => OpKind::KvAppend {
+                elements: *elements,
+            },
         })
     }
 
@@ -264,7 +328,7 @@ fn attention(h: &Heads, dtype: Dtype) -> Attention {
 }
 
 /// Inputs of a step with those first that its kind names.
-fn order(step: &Step) -> Vec<Ix> {
+fn order(step: &Step) -> Ends {
     let first: Vec<usize> = match &step.work {
         Effort::Known(Work::Product { lhs, rhs, .. }) => vec![*lhs, *rhs],
         Effort::Known(Work::Gather { table, .. }) => vec![*table],
@@ -274,7 +338,10 @@ fn order(step: &Step) -> Vec<Ix> {
             | Work::Map { .. }
             | Work::Reduce { .. }
             | Work::Attend(_)
-            | Work::Append,
+            | Work::Experts { .. }
+            | Work::Route { .. }
+            | Work::Scan(_)
+            | Work::Append { .. },
         )
         | Effort::Unknown(_) => return step.ins.clone(),
     };
@@ -287,10 +354,42 @@ fn order(step: &Step) -> Vec<Ix> {
         .collect()
 }
 
-/// Keys and values of past tokens, as exporters name them.
-pub(super) fn is_past(name: &str) -> bool {
-    name.starts_with("past_")
-        || name.starts_with("past.")
-        || name.contains("past_key")
-        || name.contains("past_value")
+/// What a tensor is kept for between steps, by the names that exporters give; nothing else has three axes
+/// and such a name.
+pub(super) fn kept(name: &str, v: &Value) -> Option<Role> {
+    if v.dims.len() < 3 || !v.elem.holds_weights() {
+        return None;
+    }
+    kept_name(name)
+}
+
+/// [`kept`] by the name alone.
+pub(super) fn kept_name(name: &str) -> Option<Role> {
+    const STATES: [&str; 5] = [
+        "conv_state",
+        "ssm_state",
+        "recurrent_state",
+        "past_state",
+        "past_conv",
+    ];
+    const CACHES: [&str; 7] = [
+        "past_key",
+        "past_value",
+        "key_cache",
+        "value_cache",
+        "k_cache",
+        "v_cache",
+        "kv_cache",
+    ];
+    const STARTS: [&str; 4] = ["past_", "past.", "cache_", "cache."];
+    if STATES.iter().any(|s| name.contains(s)) {
+        Some(Role::State)
+    } else if name == "past"
+        || CACHES.iter().any(|s| name.contains(s))
+        || STARTS.iter().any(|s| name.starts_with(s))
+    {
+        Some(Role::KvCache)
+    } else {
+        None
+    }
 }

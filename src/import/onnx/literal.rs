@@ -1,18 +1,19 @@
 //! Contents of small tensors stored in the file.
 
 use super::elem::Elem;
-use super::proto::TensorProto;
+use super::proto::TensorMsg;
 use super::value::{Dims, Fault, Lit, MAX_KNOWN, Value, elements, wrong};
+use super::wire::varint;
 
 /// Shape, type and, if it is small and in the file, the contents of a stored tensor.
-pub(super) fn tensor(t: &TensorProto) -> Result<Value, Fault> {
-    let code = t.data_type.unwrap_or(0);
+pub(super) fn tensor(t: &TensorMsg) -> Result<Value, Fault> {
+    let code = t.data_type;
     let Some(elem) = Elem::of(code) else {
         return wrong(format!("element type {code} is not known"));
     };
     let dims = Dims::from_slice(&t.dims);
     let n = elements(&dims)?;
-    let known = if n <= MAX_KNOWN && t.data_location.unwrap_or(0) == 0 {
+    let known = if n <= MAX_KNOWN && !t.is_external {
         contents(t, code, n as usize)
     } else {
         None
@@ -20,21 +21,48 @@ pub(super) fn tensor(t: &TensorProto) -> Result<Value, Fault> {
     Ok(Value::new(dims, elem)?.with(known))
 }
 
-fn contents(t: &TensorProto, code: i32, n: usize) -> Option<Lit> {
-    if let Some(raw) = t.raw_data.as_ref().filter(|raw| !raw.is_empty()) {
+fn contents(t: &TensorMsg, code: i32, n: usize) -> Option<Lit> {
+    if let Some(raw) = t.raw.filter(|raw| !raw.is_empty()) {
         return from_bytes(raw, code, n);
     }
-    let lit = match code {
-        1 => Lit::Float(t.float_data.iter().map(|x| f64::from(*x)).collect()),
-        11 => Lit::Float(t.double_data.iter().copied().collect()),
-        10 => Lit::Float(t.int32_data.iter().map(|x| half(*x as u16)).collect()),
-        16 => Lit::Float(t.int32_data.iter().map(|x| brain(*x as u16)).collect()),
-        7 => Lit::Int(t.int64_data.iter().copied().collect()),
-        12 | 13 => Lit::Int(t.uint64_data.iter().map(|x| *x as i64).collect()),
-        2..=6 | 9 => Lit::Int(t.int32_data.iter().map(|x| i64::from(*x)).collect()),
-        _ => return None,
+    if n == 0 {
+        return Some(Lit::none(code));
+    }
+    let bits = match t.packed {
+        // Singles and doubles are packed as they are, integers with seven bits a byte.
+        Some((4, packed)) => return from_bytes(packed, 1, n),
+        Some((10, packed)) => return from_bytes(packed, 11, n),
+        Some((_, packed)) => {
+            let mut at = 0;
+            let each = std::iter::from_fn(|| varint(packed, &mut at));
+            each.take(n).collect()
+        }
+        None => t.loose.clone(),
     };
-    Some(lit)
+    Some(match code {
+        1 => Lit::Float(
+            bits.iter()
+                .map(|x| f32::from_bits(*x as u32).into())
+                .collect(),
+        ),
+        11 => Lit::Float(bits.iter().map(|x| f64::from_bits(*x)).collect()),
+        10 => Lit::Float(bits.iter().map(|x| half(*x as u16)).collect()),
+        16 => Lit::Float(bits.iter().map(|x| brain(*x as u16)).collect()),
+        7 | 12 | 13 => Lit::Int(bits.iter().map(|x| *x as i64).collect()),
+        // Negative numbers of 32 bits and fewer are written with 64.
+        2..=6 | 9 => Lit::Int(bits.iter().map(|x| i64::from(*x as i32)).collect()),
+        _ => return None,
+    })
+}
+
+impl Lit {
+    /// Contents of an empty tensor of an element type.
+    fn none(code: i32) -> Self {
+        match code {
+            1 | 10 | 11 | 16 => Self::Float([].into()),
+            _ => Self::Int([].into()),
+        }
+    }
 }
 
 fn from_bytes(raw: &[u8], code: i32, n: usize) -> Option<Lit> {
@@ -99,16 +127,31 @@ mod tests {
 
     #[test]
     fn external_and_short_contents_stay_unknown() {
-        let mut t = TensorProto {
-            dims: vec![2],
-            data_type: Some(7),
-            raw_data: Some(vec![0; 8].into()),
-            ..TensorProto::default()
+        let (short, whole) = ([0; 8], [1; 16]);
+        let mut t = TensorMsg {
+            dims: [2].into_iter().collect(),
+            data_type: 7,
+            raw: Some(&short),
+            ..TensorMsg::default()
         };
         assert!(tensor(&t).expect("has a shape").known.is_none());
-        t.raw_data = Some(vec![1; 16].into());
+        t.raw = Some(&whole);
         assert!(tensor(&t).expect("has a shape").known.is_some());
-        t.data_location = Some(1);
+        t.is_external = true;
         assert!(tensor(&t).expect("has a shape").known.is_none());
+    }
+
+    #[test]
+    fn typed_fields_are_read() {
+        // -1 as protobuf writes a negative int32: ten bytes.
+        let packed = [255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 5];
+        let t = TensorMsg {
+            dims: [2].into_iter().collect(),
+            data_type: 6,
+            packed: Some((5, &packed)),
+            ..TensorMsg::default()
+        };
+        let found = tensor(&t).expect("has a shape").known;
+        assert_eq!(found, Some(Lit::Int([-1, 5].into())));
     }
 }

@@ -4,10 +4,11 @@ use super::elem::Elem;
 use super::emit;
 use super::fuse;
 use super::ir::{Size, Source};
+use super::peak;
 use super::symbols;
 use super::walk::Walk;
 use crate::diag::{Problem, Problems};
-use crate::workload::{Binding, Card, Dtype, Limits, Model, OpGraph, Phase};
+use crate::workload::{Binding, Card, Dtype, Limits, Model, OpGraph, Phase, Role};
 
 /// A resolved file and its card.
 pub(super) struct OnnxModel {
@@ -31,9 +32,13 @@ impl Model for OnnxModel {
         let bound = symbols::bind(&self.source, binding)?;
         let mut walk = Walk::new(&self.source, &bound, binding.unknown_as_bytes);
         walk.run()?;
+        let peak = peak::exported(&walk, &binding.precision);
         fuse::fuse(&mut walk);
-        let graph = emit::emit(&walk, &binding.precision, self.card.dtype);
-        Ok((graph, bound.warnings.clone()))
+        let mut graph = emit::emit(&walk, binding, self.card.dtype);
+        graph.set_exported_peak(peak);
+        let mut warnings = bound.warnings.clone();
+        warnings.extend(walk.assumed());
+        Ok((graph, warnings))
     }
 }
 
@@ -71,19 +76,27 @@ fn main_dtype(source: &Source) -> Dtype {
     largest.map_or(Dtype::Fp32, |(d, _)| *d)
 }
 
-/// `Σ heads · width` over the cache inputs `[batch, heads, past, width]`.
+/// `Σ heads · width` over the inputs that hold keys or values, `[batch, heads, past, width]` or with the
+/// past on another axis, which is the open one.
 fn kv_elements(source: &Source) -> Option<f64> {
     let mut sum = 0.0;
-    for ix in source
-        .main
-        .inputs
-        .iter()
-        .filter(|ix| emit::is_past(source.name(**ix)))
-    {
-        let sizes = source.declared.get(ix).and_then(|d| d.sizes.as_ref());
-        if let Some([_, Size::Fixed(heads), _, Size::Fixed(width)]) = sizes.map(Vec::as_slice) {
-            sum += *heads as f64 * *width as f64;
+    for ix in &source.main.inputs {
+        let Some(sizes) = source.declared.get(ix).and_then(|d| d.sizes.as_ref()) else {
+            continue;
+        };
+        let is_cache = emit::kept_name(source.name(*ix)) == Some(Role::KvCache);
+        if !is_cache || sizes.len() < 3 {
+            continue;
         }
+        let rest = &sizes[1..];
+        let is_open = |s: &Size| !matches!(s, Size::Fixed(_));
+        let past = rest.iter().rposition(is_open).unwrap_or(rest.len() - 2);
+        let each = rest.iter().enumerate().filter(|(i, _)| *i != past);
+        let fixed = each.map(|(_, s)| match s {
+            Size::Fixed(n) => Some(*n as f64),
+            Size::Named(_) | Size::Unknown => None,
+        });
+        sum += fixed.product::<Option<f64>>().unwrap_or(0.0);
     }
     (sum > 0.0).then_some(sum)
 }

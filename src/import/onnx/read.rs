@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use prost::Message;
-
 use super::model::OnnxModel;
-use super::proto::ModelProto;
+use super::proto;
 use super::resolve;
+use super::wire::varint;
 use crate::diag::{Code, Problem, Problems};
 use crate::workload::Workload;
 
@@ -17,7 +15,6 @@ use crate::workload::Workload;
 /// # Errors
 /// `E0204` with the byte at which the file stops making sense, or the name that does not resolve.
 pub fn read(name: &str, origin: &str, bytes: Vec<u8>) -> Result<Workload, Problems> {
-    let bytes = Bytes::from(bytes);
     let not = |why: String| {
         Problems::from(Problem::new(
             Code::NotAModel,
@@ -25,11 +22,8 @@ pub fn read(name: &str, origin: &str, bytes: Vec<u8>) -> Result<Workload, Proble
         ))
     };
     check_layout(&bytes).map_err(not)?;
-    let model = ModelProto::decode(bytes).map_err(|e| not(e.to_string()))?;
-    if model.graph.is_none() {
-        return Err(not("it holds no graph".to_owned()));
-    }
-    let source = resolve::resolve(model).map_err(not)?;
+    let model = proto::model(&bytes).map_err(|damage| not(damage.to_string()))?;
+    let source = resolve::resolve(&model).map_err(not)?;
     Ok(Workload::new(
         name,
         origin,
@@ -85,17 +79,4 @@ fn check_layout(bytes: &[u8]) -> Result<(), String> {
         at += size as usize;
     }
     Ok(())
-}
-
-fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 127) << shift;
-        if byte < 128 {
-            return Some(value);
-        }
-    }
-    None
 }

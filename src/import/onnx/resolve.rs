@@ -1,102 +1,181 @@
-//! From protobuf messages to the resolved graph: scopes, local functions, order.
+//! From the messages of a file to the resolved graph: scopes, local functions, order.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
+use super::block;
 use super::elem::Elem;
-use super::ir::{Attr, Body, Declared, Ix, Node, Size, Source};
+use super::ir::{Attr, Body, Declared, Flow, Ix, Names, Node, Op, Size, Source};
 use super::literal;
 use super::ops;
-use super::proto::attribute_proto::AttributeType;
-use super::proto::tensor_shape_proto::dimension::Value as DimValue;
-use super::proto::type_proto::Value as TypeValue;
+use super::order::sort;
 use super::proto::{
-    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    ValueInfoProto,
+    AttrMsg, AttrValue, DimMsg, FunctionMsg, GraphMsg, InfoMsg, MAX_DEPTH, MAX_NODES, ModelMsg,
+    NodeMsg, Nodes,
 };
-use super::value::Fault;
+use super::value::{Dims, Fault, Value};
 
-/// Nodes after local functions are expanded; more is a file made to exhaust memory.
-const MAX_NODES: usize = 1 << 20;
-/// Functions within functions and bodies within bodies.
-const MAX_DEPTH: usize = 32;
+/// Domain and version of operator sets.
+type Opsets<'a> = [(&'a str, i64)];
+/// Attributes given to a local function.
+type Given = FxHashMap<Arc<str>, Attr>;
+/// Name of a function: domain, operator, overload.
+type Called<'a> = (&'a str, &'a str, &'a str);
 
-type Opsets = Arc<FxHashMap<String, i64>>;
+/// Names of a body or function.
+struct Scope<'a> {
+    /// `None` for inputs of a function that its call leaves out.
+    names: FxHashMap<&'a str, Option<Ix>>,
+    nodes: Nodes<'a>,
+    /// Outputs of all its nodes are defined.
+    is_complete: bool,
+}
+
+impl<'a> Scope<'a> {
+    fn of(nodes: Nodes<'a>) -> Self {
+        Self {
+            names: FxHashMap::default(),
+            nodes,
+            is_complete: false,
+        }
+    }
+
+    fn define(&mut self, name: &'a str, names: &mut Names) -> Ix {
+        *self
+            .names
+            .entry(name)
+            .or_insert(None)
+            .get_or_insert_with(|| names.push(name))
+    }
+}
 
 /// Resolves a decoded file.
 ///
 /// # Errors
 /// One line that says which name or node is wrong.
-pub(super) fn resolve(model: ModelProto) -> Result<Source, String> {
+pub(super) fn resolve<'m, 'a>(model: &'m ModelMsg<'a>) -> Result<Source, String> {
+    let graph = model.graph.as_ref().ok_or("it holds no graph")?;
     let functions = model.functions.iter();
-    let functions = functions
-        .map(|f| ((text(&f.domain), text(&f.name)), f))
-        .collect();
+    let functions = functions.map(|f| ((unaliased(f.domain), f.name, f.overload), f));
     let mut r = Resolver {
-        functions,
+        functions: functions.collect(),
         out: Source::default(),
         scopes: Vec::new(),
         captured: Vec::new(),
         n_nodes: 0,
+        n_calls: 0,
+        budget: model.budget,
         texts: FxHashMap::default(),
+        ops: FxHashMap::default(),
+        blocks: FxHashMap::default(),
     };
-    let producer = format!(
-        "{} {}",
-        text(&model.producer_name),
-        text(&model.producer_version)
-    );
-    r.out.producer = producer.trim().to_owned();
-    let graph = model.graph.as_ref().ok_or("it holds no graph")?;
-    let sets = opsets(&model.opset_import);
-    r.out.main = r.body(graph, &sets)?;
+    r.out.reserve(graph);
+    r.out.producer = format!("{} {}", model.producer, model.version)
+        .trim()
+        .to_owned();
+    r.out.main = r.body(graph, &model.opsets)?;
     Ok(r.out)
 }
 
-struct Resolver<'a> {
-    functions: FxHashMap<(String, String), &'a FunctionProto>,
+/// What a message says of a tensor; `None` for an element type that is not known.
+pub(super) fn declared(info: &InfoMsg) -> Option<Declared> {
+    let elem = Elem::of(info.kind.elem)?;
+    // Nothing runs on no samples: a first size of 0 is one that was left open.
+    let rank = info.kind.dims.as_ref().map_or(0, |d| d.len());
+    let size = |(i, dim): (usize, &DimMsg)| match dim {
+        DimMsg::Fixed(n) if *n > 0 || (*n == 0 && (i > 0 || rank == 1)) => Size::Fixed(*n),
+        DimMsg::Named(name) if !name.is_empty() => Size::Named((*name).into()),
+        DimMsg::Fixed(_) | DimMsg::Named(_) | DimMsg::Open => Size::Unknown,
+    };
+    let dims = info.kind.dims.as_ref();
+    Some(Declared {
+        elem,
+        sizes: dims.map(|dims| dims.iter().enumerate().map(size).collect()),
+        is_list: info.kind.is_list,
+    })
+}
+
+fn shared<'a>(texts: &mut FxHashMap<&'a str, Arc<str>>, text: &'a str) -> Arc<str> {
+    texts.entry(text).or_insert_with(|| text.into()).clone()
+}
+
+impl Source {
+    fn reserve(&mut self, graph: &GraphMsg) {
+        let n_nodes = graph.nodes.len.min(MAX_NODES);
+        self.names.reserve(n_nodes + graph.initializers.len());
+        self.labels.reserve(n_nodes);
+        self.constants
+            .reserve(n_nodes / 2 + graph.initializers.len());
+        self.declared
+            .reserve(graph.inputs.len() + graph.outputs.len());
+    }
+}
+
+fn unaliased(domain: &str) -> &str {
+    if domain == "ai.onnx" { "" } else { domain }
+}
+
+struct Resolver<'m, 'a> {
+    functions: FxHashMap<Called<'a>, &'m FunctionMsg<'a>>,
     out: Source,
-    scopes: Vec<FxHashMap<String, Ix>>,
+    scopes: Vec<Scope<'a>>,
     /// Per open body, what it reads from outside.
     captured: Vec<FxHashSet<Ix>>,
     n_nodes: usize,
-    texts: FxHashMap<String, Arc<str>>,
+    n_calls: usize,
+    /// Attributes that the nodes of one body may have.
+    budget: usize,
+    texts: FxHashMap<&'a str, Arc<str>>,
+    ops: FxHashMap<(&'a str, &'a str, i64), Arc<Op>>,
+    blocks: FxHashMap<(&'a str, &'a str), u32>,
 }
 
-/// Attributes given to a local function.
-type Given = FxHashMap<String, Attr>;
-
-impl Resolver<'_> {
-    fn body(&mut self, graph: &GraphProto, sets: &Opsets) -> Result<Body, String> {
+impl<'m, 'a> Resolver<'m, 'a> {
+    fn body(&mut self, graph: &GraphMsg<'a>, sets: &Opsets<'a>) -> Result<Body, String> {
         if self.scopes.len() > MAX_DEPTH {
             return Err(format!("bodies are nested more than {MAX_DEPTH} deep"));
         }
-        self.scopes.push(FxHashMap::default());
+        let is_main = self.scopes.is_empty();
+        let mut scope = Scope::of(graph.nodes);
+        scope
+            .names
+            .reserve(graph.nodes.len + graph.initializers.len());
+        self.scopes.push(scope);
         self.captured.push(FxHashSet::default());
+        // A body that a function repeats at each call counts with all that it holds.
+        let entries = graph.initializers.len() + graph.n_infos + graph.inputs.len();
+        self.n_nodes += entries / 8;
         let constants = self.constants(graph)?;
         let mut inputs = Vec::new();
-        for info in &graph.input {
-            let ix = self.define(&text(&info.name));
+        for info in &graph.inputs {
+            let ix = self.define(info.name);
             self.declare(ix, info);
             // Up to IR version 3 initializers are inputs as well.
             if !constants.contains(&ix) {
                 inputs.push(ix);
             }
         }
-        self.define_outputs(&graph.node);
-        let mut nodes = Vec::new();
-        self.nodes(&graph.node, sets, None, &mut nodes)?;
-        for info in graph.value_info.iter().chain(&graph.output) {
-            if let Some(ix) = self.find(&text(&info.name)) {
-                self.declare(ix, info);
+        let mut nodes = Vec::with_capacity(graph.nodes.len.min(MAX_NODES));
+        self.nodes(graph.nodes, sets, None, &mut nodes)?;
+        if is_main {
+            self.out.infos = graph.raw_infos().map_err(|d| d.to_string())?;
+        } else {
+            for info in graph.infos() {
+                let info = info.map_err(|d| d.to_string())?;
+                if let Some(Some(ix)) = self.find(info.name) {
+                    self.declare(ix, &info);
+                }
             }
         }
         let mut outputs = Vec::new();
-        for info in &graph.output {
-            let name = text(&info.name);
-            let ix = self
-                .find(&name)
-                .ok_or_else(|| format!("output `{name}` is made by no node"))?;
+        for info in &graph.outputs {
+            let name = info.name;
+            let found = self.find(name).flatten();
+            let ix = found.ok_or_else(|| format!("output `{name}` is made by no node"))?;
+            self.declare(ix, info);
             outputs.push(ix);
         }
         self.scopes.pop();
@@ -104,219 +183,235 @@ impl Resolver<'_> {
         if let Some(outer) = self.captured.last_mut() {
             outer.extend(inner);
         }
-        let nodes = sort(nodes)?;
+        let out = &self.out;
+        let (nodes, places) = sort(nodes, |node| out.label(node).to_owned())?;
         Ok(Body {
             nodes,
+            places,
             inputs,
             outputs,
         })
     }
 
-    fn constants(&mut self, graph: &GraphProto) -> Result<FxHashSet<Ix>, String> {
+    fn constants(&mut self, graph: &GraphMsg<'a>) -> Result<FxHashSet<Ix>, String> {
         let mut all = FxHashSet::default();
-        for t in &graph.initializer {
-            let name = text(&t.name);
-            let value =
-                literal::tensor(t).map_err(|f| format!("initializer `{name}`: {}", plain(f)))?;
-            let ix = self.define(&name);
+        let bad = |name: &str, f: Fault| format!("initializer `{name}`: {}", plain(f));
+        for t in &graph.initializers {
+            let value = literal::tensor(t).map_err(|f| bad(t.name, f))?;
+            let ix = self.define(t.name);
             self.out.constants.push((ix, value));
             all.insert(ix);
         }
-        for t in &graph.sparse_initializer {
-            let Some(values) = &t.values else { continue };
-            let name = text(&values.name);
-            let mut value = literal::tensor(values)
-                .map_err(|f| format!("initializer `{name}`: {}", plain(f)))?;
-            value = super::value::Value::new(t.dims.iter().copied().collect(), value.elem)
-                .map_err(|f| format!("initializer `{name}`: {}", plain(f)))?;
-            let ix = self.define(&name);
-            self.out.constants.push((ix, value));
+        for (t, dims) in &graph.sparse {
+            let values = literal::tensor(t).map_err(|f| bad(t.name, f))?;
+            let value = Value::new(Dims::from_slice(dims), values.elem);
+            let ix = self.define(t.name);
+            self.out
+                .constants
+                .push((ix, value.map_err(|f| bad(t.name, f))?));
             all.insert(ix);
         }
         Ok(all)
     }
 
-    fn define_outputs(&mut self, nodes: &[NodeProto]) {
-        for node in nodes {
-            for name in node.output.iter().filter(|n| !n.is_empty()) {
-                self.define(name);
-            }
-        }
-    }
-
-    fn define(&mut self, name: &str) -> Ix {
-        let next = self.out.names.len() as Ix;
+    fn define(&mut self, name: &'a str) -> Ix {
         let scope = self
             .scopes
             .last_mut()
             .expect("a body is open while names are defined");
-        if let Some(&ix) = scope.get(name) {
-            return ix;
-        }
-        scope.insert(name.to_owned(), next);
-        self.out.names.push(name.to_owned());
-        next
+        scope.define(name, &mut self.out.names)
     }
 
-    fn find(&mut self, name: &str) -> Option<Ix> {
+    /// A name seen from the innermost body; `Some(None)` if it stands for an input left out.
+    fn find(&mut self, name: &str) -> Option<Option<Ix>> {
+        let found = self.lookup(name);
+        if found.is_some() {
+            return found;
+        }
+        // Nodes out of order: all that the open bodies make is defined at once.
+        let mut is_new = false;
+        for scope in self.scopes.iter_mut().filter(|s| !s.is_complete) {
+            scope.is_complete = true;
+            is_new = true;
+            for name in scope.nodes.outputs().filter(|n| !n.is_empty()) {
+                scope.define(name, &mut self.out.names);
+            }
+        }
+        if is_new { self.lookup(name) } else { None }
+    }
+
+    fn lookup(&mut self, name: &str) -> Option<Option<Ix>> {
         let depth = self.scopes.len();
         for (level, scope) in self.scopes.iter().enumerate().rev() {
-            if let Some(&ix) = scope.get(name) {
+            if let Some(&found) = scope.names.get(name) {
                 if level + 1 < depth
-                    && let Some(captured) = self.captured.last_mut()
+                    && let (Some(ix), Some(captured)) = (found, self.captured.last_mut())
                 {
                     captured.insert(ix);
                 }
-                return Some(ix);
+                return Some(found);
             }
         }
         None
     }
 
-    fn declare(&mut self, ix: Ix, info: &ValueInfoProto) {
-        let Some(TypeValue::TensorType(t)) = info.r#type.as_ref().and_then(|t| t.value.as_ref())
-        else {
-            return;
-        };
-        let Some(elem) = Elem::of(t.elem_type.unwrap_or(0)) else {
-            return;
-        };
-        let sizes = t.shape.as_ref().map(|shape| {
-            let each = shape.dim.iter().map(|d| match &d.value {
-                Some(DimValue::DimValue(n)) if *n > 0 => Size::Fixed(*n),
-                Some(DimValue::DimParam(name)) if !name.is_empty() => Size::Named(name.clone()),
-                Some(DimValue::DimValue(_) | DimValue::DimParam(_)) | None => Size::Unknown,
-            });
-            each.collect()
-        });
-        self.out
-            .declared
-            .entry(ix)
-            .or_insert(Declared { elem, sizes });
+    fn declare(&mut self, ix: Ix, info: &InfoMsg) {
+        if let Entry::Vacant(slot) = self.out.declared.entry(ix)
+            && let Some(declared) = declared(info)
+        {
+            slot.insert(declared);
+        }
     }
 
     fn nodes(
         &mut self,
-        protos: &[NodeProto],
-        sets: &Opsets,
+        messages: Nodes<'a>,
+        sets: &Opsets<'a>,
         given: Option<&Given>,
         out: &mut Vec<Node>,
     ) -> Result<(), String> {
-        for proto in protos {
+        let mut budget = self.budget;
+        for message in messages.read(&mut budget) {
+            let message = &message.map_err(|d| d.to_string())?;
             self.n_nodes += 1;
             if self.n_nodes > MAX_NODES {
                 return Err(format!("it has more than {MAX_NODES} nodes"));
             }
-            let mut domain = text(&proto.domain);
-            if domain == "ai.onnx" {
-                domain.clear();
-            }
-            let key = (domain, text(&proto.op_type));
-            if let Some(&function) = self.functions.get(&key) {
-                self.inline(function, proto, sets, given, out)?;
-            } else {
-                let node = self.node(proto, key, sets, given, out.len())?;
+            let called = (message.domain, message.op, message.overload);
+            if let Some(&function) = self.functions.get(&called) {
+                self.inline(function, message, sets, given, out)?;
+            } else if !self.constant(message, given)? {
+                let node = self.node(message, sets, given, out.len())?;
                 out.push(node);
             }
         }
         Ok(())
     }
 
+    /// Takes a constant in as a tensor; false if it is none, or not a plain one.
+    fn constant(&mut self, message: &NodeMsg<'a>, given: Option<&Given>) -> Result<bool, String> {
+        let ([attr], [name]) = (message.attrs.as_slice(), message.outputs.as_slice()) else {
+            return Ok(false);
+        };
+        let is_constant = message.op == "Constant" && message.domain.is_empty();
+        if !is_constant || name.is_empty() || !attr.name.starts_with("value") {
+            return Ok(false);
+        }
+        let mut captures = Vec::new();
+        let attr = self.attribute(attr, &[], given, &mut captures)?;
+        let Ok(value) = ops::literal(&attr) else {
+            return Ok(false);
+        };
+        let ix = self.define(name);
+        self.out.constants.push((ix, value));
+        Ok(true)
+    }
+
     fn node(
         &mut self,
-        proto: &NodeProto,
-        (domain, op): (String, String),
-        sets: &Opsets,
+        message: &NodeMsg<'a>,
+        sets: &Opsets<'a>,
         given: Option<&Given>,
         place: usize,
     ) -> Result<Node, String> {
-        let name = match text(&proto.name) {
-            n if n.is_empty() => format!("{op}_{place}"),
-            n => n,
+        let op = message.op;
+        let label = match message.name {
+            "" => self.out.labels.push(&format!("{op}_{place}")),
+            name => self.out.labels.push(name),
         };
-        let mut ins = smallvec::SmallVec::new();
-        for input in &proto.input {
-            ins.push(match input.as_str() {
+        let mut ins = SmallVec::new();
+        for &input in &message.inputs {
+            ins.push(match input {
                 "" => None,
-                n => Some(self.find(n).ok_or_else(|| {
-                    format!("node `{name}` ({op}) reads `{n}`, which nothing makes")
-                })?),
+                _ => self.find(input).ok_or_else(|| {
+                    let name = self.out.labels.get(label);
+                    format!("node `{name}` ({op}) reads `{input}`, which nothing makes")
+                })?,
             });
         }
-        let outs = proto.output.iter().map(|n| {
-            if n.is_empty() {
-                None
-            } else {
-                Some(self.define(n))
-            }
-        });
+        let outs = message.outputs.iter();
+        let outs = outs.map(|n| (!n.is_empty()).then(|| self.define(n)));
         let outs = outs.collect();
-        let mut attrs = Vec::new();
+        let mut attrs = Vec::with_capacity(message.attrs.len());
         let mut captures = Vec::new();
-        for a in &proto.attribute {
-            attrs.push((
-                text(&a.name),
-                self.attribute(a, sets, given, &mut captures)?,
-            ));
+        for a in &message.attrs {
+            let value = self.attribute(a, sets, given, &mut captures)?;
+            attrs.push((self.shared(a.name), value));
         }
         Ok(Node {
-            block: super::block::of(proto, &name),
-            opset: sets.get(&domain).copied().unwrap_or(1),
-            rule: ops::rule(&domain, &op),
-            domain: self.shared(domain),
-            op: self.shared(op),
-            name,
+            label,
+            block: self.block(message),
+            op: self.op(message, sets),
             ins,
             outs,
-            attrs,
-            captures,
+            attrs: attrs.into(),
+            captures: captures.into(),
         })
     }
 
-    fn shared(&mut self, text: String) -> Arc<str> {
-        self.texts
-            .entry(text)
-            .or_insert_with_key(|t| t.as_str().into())
-            .clone()
+    fn block(&mut self, message: &NodeMsg<'a>) -> u32 {
+        let key = match message.scopes {
+            "" => ("", block::path(message.name)),
+            scopes => (scopes, ""),
+        };
+        let blocks = &mut self.out.blocks;
+        *self
+            .blocks
+            .entry(key)
+            .or_insert_with(|| blocks.push(&block::of(key.0, key.1)))
+    }
+
+    fn op(&mut self, message: &NodeMsg<'a>, sets: &Opsets<'a>) -> Arc<Op> {
+        let (domain, name) = (message.domain, message.op);
+        let opset = sets.iter().find(|(d, _)| *d == domain).map_or(1, |s| s.1);
+        let make = || {
+            let flow = match (domain, name) {
+                ("", "If") => Some(Flow::If),
+                ("", "Loop") => Some(Flow::Loop),
+                ("", "Scan") => Some(Flow::Scan),
+                ("", "SequenceMap") => Some(Flow::SequenceMap),
+                _ => None,
+            };
+            let (rule, domain, name) = (ops::rule(domain, name), domain.into(), name.into());
+            Arc::new(Op {
+                domain,
+                name,
+                opset,
+                rule,
+                flow,
+            })
+        };
+        let found = self.ops.entry((domain, name, opset)).or_insert_with(make);
+        found.clone()
+    }
+
+    fn shared(&mut self, text: &'a str) -> Arc<str> {
+        shared(&mut self.texts, text)
     }
 
     fn attribute(
         &mut self,
-        a: &AttributeProto,
-        sets: &Opsets,
+        a: &AttrMsg<'a>,
+        sets: &Opsets<'a>,
         given: Option<&Given>,
         captures: &mut Vec<Ix>,
     ) -> Result<Attr, String> {
-        if let Some(outer) = a.ref_attr_name.as_deref().filter(|n| !n.is_empty()) {
-            return Ok(given
-                .and_then(|g| g.get(outer))
-                .cloned()
-                .unwrap_or(Attr::Other));
+        if !a.reference.is_empty() {
+            let outer = given.and_then(|g| g.get(a.reference));
+            return Ok(outer.cloned().unwrap_or(Attr::Other));
         }
-        let kind = AttributeType::try_from(a.r#type.unwrap_or(0)).unwrap_or_else(|_| guess(a));
-        let kind = if kind == AttributeType::Undefined {
-            guess(a)
-        } else {
-            kind
-        };
-        Ok(match kind {
-            AttributeType::Int => Attr::Int(a.i.unwrap_or(0)),
-            AttributeType::Float => Attr::Float(a.f.unwrap_or(0.0).into()),
-            AttributeType::String => {
-                Attr::Text(String::from_utf8_lossy(a.s.as_deref().unwrap_or_default()).into_owned())
-            }
-            AttributeType::Ints => Attr::Ints(a.ints.clone()),
-            AttributeType::Floats => Attr::Floats(a.floats.iter().map(|x| f64::from(*x)).collect()),
-            AttributeType::Tensor => {
-                let t =
-                    a.t.as_ref()
-                        .ok_or_else(|| format!("attribute `{}` holds no tensor", text(&a.name)))?;
-                Attr::Tensor(literal::tensor(t).map_err(plain)?)
-            }
-            AttributeType::Graph => {
-                let g =
-                    a.g.as_ref()
-                        .ok_or_else(|| format!("attribute `{}` holds no graph", text(&a.name)))?;
+        Ok(match &a.value {
+            AttrValue::Int(i) => Attr::Int(*i),
+            AttrValue::Float(f) => Attr::Float((*f).into()),
+            AttrValue::Text(t) => Attr::Text(String::from_utf8_lossy(t).into()),
+            // Long lists are contents like those of a tensor, and as such not followed.
+            AttrValue::Ints(v) if v.len() > MAX_LIST => long(v.len(), Elem::I64)?,
+            AttrValue::Floats(v) if v.len() > MAX_LIST => long(v.len(), Elem::F32)?,
+            AttrValue::Ints(v) => Attr::Ints(v.as_slice().into()),
+            AttrValue::Floats(v) => Attr::Floats(v.iter().map(|x| f64::from(*x)).collect()),
+            AttrValue::Texts(n) => Attr::Texts(*n),
+            AttrValue::Tensor(t) => Attr::Tensor(Arc::new(literal::tensor(t).map_err(plain)?)),
+            AttrValue::Graph(g) => {
                 self.captured.push(FxHashSet::default());
                 let body = self.body(g, sets)?;
                 let inner = self.captured.pop().unwrap_or_default();
@@ -327,171 +422,86 @@ impl Resolver<'_> {
                 }
                 Attr::Graph(Arc::new(body))
             }
-            AttributeType::Undefined
-            | AttributeType::SparseTensor
-            | AttributeType::TypeProto
-            | AttributeType::Strings
-            | AttributeType::Tensors
-            | AttributeType::Graphs
-            | AttributeType::SparseTensors
-            | AttributeType::TypeProtos => Attr::Other,
+            AttrValue::None | AttrValue::Other => Attr::Other,
         })
     }
 
     /// Puts a local function's nodes in the place of its call.
     fn inline(
         &mut self,
-        function: &FunctionProto,
-        call: &NodeProto,
-        sets: &Opsets,
+        function: &'m FunctionMsg<'a>,
+        call: &NodeMsg<'a>,
+        sets: &Opsets<'a>,
         given: Option<&Given>,
         out: &mut Vec<Node>,
     ) -> Result<(), String> {
         if self.scopes.len() > MAX_DEPTH {
-            return Err(format!("function `{}` calls itself", text(&function.name)));
+            return Err(format!("function `{}` calls itself", function.name));
         }
         let mut attrs = Given::default();
         let mut captures = Vec::new();
-        for a in function.attribute_proto.iter().chain(&call.attribute) {
+        for a in function.defaults.iter().chain(&call.attrs) {
             let value = self.attribute(a, sets, given, &mut captures)?;
-            attrs.insert(text(&a.name), value);
+            attrs.insert(self.shared(a.name), value);
         }
-        let mut scope = FxHashMap::default();
-        for (name, actual) in function.input.iter().zip(&call.input) {
-            if !actual.is_empty() {
-                let ix = self.find(actual).ok_or_else(|| {
-                    format!(
-                        "a call of `{}` reads `{actual}`, which nothing makes",
-                        text(&function.name)
-                    )
-                })?;
-                scope.insert(name.clone(), ix);
-            }
+        // Inputs that the call leaves out are names without a value, read as left out.
+        let mut scope = Scope::of(function.nodes);
+        for (i, name) in function.inputs.iter().enumerate() {
+            let ix = match call.inputs.get(i) {
+                None | Some(&"") => None,
+                Some(actual) => self.find(actual).ok_or_else(|| {
+                    let name = function.name;
+                    format!("a call of `{name}` reads `{actual}`, which nothing makes")
+                })?,
+            };
+            scope.names.insert(name, ix);
         }
-        for (name, actual) in function.output.iter().zip(&call.output) {
+        for (name, actual) in function.outputs.iter().zip(&call.outputs) {
             if !actual.is_empty() {
                 let ix = self.define(actual);
-                scope.insert(name.clone(), ix);
-            }
-        }
-        // Inputs that the call leaves out become names without a value, read as left out.
-        let mut nodes = function.node.clone();
-        let missing: FxHashSet<&String> = function
-            .input
-            .iter()
-            .filter(|n| !scope.contains_key(*n))
-            .collect();
-        for input in nodes.iter_mut().flat_map(|n| n.input.iter_mut()) {
-            if missing.contains(input) {
-                input.clear();
+                scope.names.insert(name, Some(ix));
             }
         }
         self.scopes.push(scope);
-        self.define_outputs(&nodes);
-        let own = opsets(&function.opset_import);
-        let own = if own.is_empty() { sets.clone() } else { own };
+        let own = if function.opsets.is_empty() {
+            sets
+        } else {
+            &function.opsets
+        };
         let start = out.len();
-        self.nodes(&nodes, &own, Some(&attrs), out)?;
+        self.nodes(function.nodes, own, Some(&attrs), out)?;
         self.scopes.pop();
-        let at = text(&call.name);
-        for node in out[start..].iter_mut().filter(|_| !at.is_empty()) {
-            node.name = format!("{at}/{}", node.name);
+        let outer = self.block(call);
+        self.n_calls += 1;
+        let own = format!("{}_{}", call.op, self.n_calls);
+        let label = if call.name.is_empty() {
+            &own
+        } else {
+            call.name
+        };
+        let label = label.get(..MAX_PREFIX).unwrap_or(label);
+        for node in &mut out[start..] {
+            node.label = self.out.labels.push_below(label, node.label);
+            if self.out.blocks.get(node.block).is_empty() {
+                node.block = outer;
+            }
         }
         Ok(())
     }
 }
 
-fn guess(a: &AttributeProto) -> AttributeType {
-    // Files of IR version 1 do not say the kind.
-    if a.t.is_some() {
-        AttributeType::Tensor
-    } else if a.g.is_some() {
-        AttributeType::Graph
-    } else if a.s.is_some() {
-        AttributeType::String
-    } else if a.i.is_some() {
-        AttributeType::Int
-    } else if a.f.is_some() {
-        AttributeType::Float
-    } else if !a.floats.is_empty() {
-        AttributeType::Floats
-    } else {
-        AttributeType::Ints
-    }
-}
+/// Elements of an attribute that any operator reads one by one.
+const MAX_LIST: usize = 1 << 12;
+/// Characters of a call's name put before the names of a function's nodes.
+const MAX_PREFIX: usize = 256;
 
-fn opsets(imports: &[OperatorSetIdProto]) -> Opsets {
-    let each = imports.iter().map(|o| {
-        let domain = text(&o.domain);
-        let domain = if domain == "ai.onnx" {
-            String::new()
-        } else {
-            domain
-        };
-        (domain, o.version.unwrap_or(1))
-    });
-    Arc::new(each.collect())
-}
-
-fn text(t: &Option<String>) -> String {
-    t.clone().unwrap_or_default()
+fn long(n: usize, elem: Elem) -> Result<Attr, String> {
+    let value = Value::new(Dims::from_slice(&[n as i64]), elem).map_err(plain)?;
+    Ok(Attr::Tensor(Arc::new(value)))
 }
 
 fn plain(fault: Fault) -> String {
     match fault {
         Fault::Open(t) | Fault::Wrong(t) => t,
     }
-}
-
-/// Nodes in an order in which each one's inputs exist; the file's own order where it is one.
-fn sort(nodes: Vec<Node>) -> Result<Vec<Node>, String> {
-    let mut maker: FxHashMap<Ix, usize> = FxHashMap::default();
-    for (i, node) in nodes.iter().enumerate() {
-        for out in node.outs.iter().flatten() {
-            maker.entry(*out).or_insert(i);
-        }
-    }
-    let reads = |node: &Node| -> Vec<Ix> {
-        node.ins
-            .iter()
-            .flatten()
-            .chain(&node.captures)
-            .copied()
-            .collect()
-    };
-    let in_order = nodes.iter().enumerate().all(|(i, node)| {
-        let mut all = node.ins.iter().flatten().chain(&node.captures);
-        all.all(|ix| maker.get(ix).is_none_or(|m| *m < i))
-    });
-    if in_order {
-        return Ok(nodes);
-    }
-    let mut waits = vec![0usize; nodes.len()];
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
-    for (i, node) in nodes.iter().enumerate() {
-        for from in reads(node).iter().filter_map(|ix| maker.get(ix)) {
-            waits[i] += 1;
-            readers[*from].push(i);
-        }
-    }
-    let mut ready: std::collections::BTreeSet<usize> =
-        (0..nodes.len()).filter(|i| waits[*i] == 0).collect();
-    let mut order = Vec::with_capacity(nodes.len());
-    while let Some(i) = ready.pop_first() {
-        order.push(i);
-        for &next in &readers[i] {
-            waits[next] -= 1;
-            if waits[next] == 0 {
-                ready.insert(next);
-            }
-        }
-    }
-    if let Some(stuck) = waits.iter().position(|w| *w > 0) {
-        return Err(format!(
-            "node `{}` depends on its own output",
-            nodes[stuck].name
-        ));
-    }
-    let mut slots: Vec<Option<Node>> = nodes.into_iter().map(Some).collect();
-    Ok(order.into_iter().filter_map(|i| slots[i].take()).collect())
 }

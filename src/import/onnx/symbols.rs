@@ -1,8 +1,11 @@
 //! Open dimensions: which values the user, the shapes of inputs, and defaults give them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::ir::{Declared, Ix, Size, Source};
+use rustc_hash::FxHashMap;
+
+use super::ir::{Body, Declared, Flow, Ix, Node, Size, Source};
 use super::value::Dims;
 use crate::diag::{Code, Problem, Problems, did_you_mean};
 use crate::workload::{Binding, Stage, Symbol};
@@ -20,11 +23,11 @@ pub(super) fn of(source: &Source) -> Vec<Symbol> {
     for (_, _, declared) in inputs(source) {
         for size in declared.sizes.iter().flatten() {
             if let Size::Named(name) = size
-                && !out.iter().any(|s| s.name == *name)
+                && !out.iter().any(|s| *s.name == **name)
             {
                 let default = is_batch(name).then_some(1);
                 out.push(Symbol {
-                    name: name.clone(),
+                    name: name.to_string(),
                     default,
                 });
             }
@@ -40,11 +43,13 @@ fn inputs(source: &Source) -> impl Iterator<Item = (Ix, &str, &Declared)> + Clon
 
 /// Values of the open dimensions, and what was assumed.
 pub(super) struct Bound {
-    pub(super) values: BTreeMap<String, i64>,
+    pub(super) values: BTreeMap<Arc<str>, i64>,
     /// Shapes of the inputs, in order.
     pub(super) inputs: Vec<(Ix, Dims)>,
     /// Shapes the user gave to other tensors.
-    pub(super) pinned: BTreeMap<String, Dims>,
+    pub(super) pinned: FxHashMap<Ix, Dims>,
+    /// How often loops run, by the label of their node.
+    pub(super) trips: FxHashMap<u32, i64>,
     pub(super) warnings: Vec<Problem>,
 }
 
@@ -68,7 +73,7 @@ impl Bound {
 }
 
 /// `past + seq - 1`: exporters write sums of other names as a name.
-fn sum(text: &str, values: &BTreeMap<String, i64>) -> Option<i64> {
+fn sum(text: &str, values: &BTreeMap<Arc<str>, i64>) -> Option<i64> {
     let mut total = 0i64;
     let mut sign = 1i64;
     for token in text
@@ -105,14 +110,22 @@ pub(super) fn bind(source: &Source, binding: &Binding) -> Result<Bound, Problems
     let mut bound = Bound {
         values: BTreeMap::new(),
         inputs: Vec::new(),
-        pinned: BTreeMap::new(),
+        pinned: FxHashMap::default(),
+        trips: FxHashMap::default(),
         warnings: Vec::new(),
     };
     for (name, &value) in &binding.dims {
         if known.iter().any(|s| s.name == *name)
             || inputs(source).any(|(_, _, d)| mentions(d, name))
         {
-            bound.values.insert(name.clone(), clamp(value));
+            bound.values.insert(name.as_str().into(), clamp(value));
+        } else if let Some(loops) = name.strip_suffix(":trips") {
+            match find_node(&source.main, &|n| {
+                n.op.flow == Some(Flow::Loop) && source.label(n) == loops
+            }) {
+                Some(node) => drop(bound.trips.insert(node.label, clamp(value))),
+                None => problems.push(unknown("Loop", loops, std::iter::empty())),
+            }
         } else {
             problems.push(unknown(
                 "symbolic dimension",
@@ -175,8 +188,8 @@ fn from_shapes(source: &Source, binding: &Binding, bound: &mut Bound, problems: 
     for (name, shape) in &binding.shapes {
         let dims: Dims = shape.iter().map(|n| clamp(*n)).collect();
         let Some((ix, _, declared)) = inputs(source).find(|(_, n, _)| n == name) else {
-            if source.names.contains(name) {
-                bound.pinned.insert(name.clone(), dims);
+            if let Some(ix) = inner(source, name) {
+                bound.pinned.insert(ix, dims);
             } else {
                 problems.push(unknown("input", name, inputs(source).map(|(_, n, _)| n)));
             }
@@ -216,6 +229,37 @@ fn from_shapes(source: &Source, binding: &Binding, bound: &mut Bound, problems: 
     }
 }
 
+/// A tensor within the graph by its own name, or as output of a node: `node:out`, `node:out1`.
+fn inner(source: &Source, name: &str) -> Option<Ix> {
+    let tensor = |name: &str| source.names.iter().position(|n| n == name);
+    if let Some(ix) = tensor(name) {
+        return Some(ix as Ix);
+    }
+    let (node, place) = name.rsplit_once(":out")?;
+    let place: usize = if place.is_empty() {
+        0
+    } else {
+        place.parse().ok()?
+    };
+    let found = find_node(&source.main, &|n| source.label(n) == node);
+    let output = found.and_then(|n| n.outs.get(place).copied().flatten());
+    output.or_else(|| tensor(node).filter(|_| place == 0).map(|ix| ix as Ix))
+}
+
+/// The first node of a kind, bodies included.
+fn find_node<'a>(body: &'a Body, is: &dyn Fn(&Node) -> bool) -> Option<&'a Node> {
+    body.nodes.iter().find_map(|node| {
+        if is(node) {
+            return Some(node);
+        }
+        let bodies = node.attrs.iter().filter_map(|(_, attr)| match attr {
+            super::ir::Attr::Graph(body) => Some(body),
+            _ => None,
+        });
+        bodies.into_iter().find_map(|body| find_node(body, is))
+    })
+}
+
 fn is_plain(symbol: &str) -> bool {
     !symbol.contains([' ', '+', '-', '*'])
 }
@@ -229,7 +273,7 @@ fn from_batch(
 ) {
     let mut assumed = Vec::new();
     for symbol in known.iter().filter(|s| is_batch(&s.name)) {
-        match (bound.values.get(&symbol.name), binding.batch) {
+        match (bound.values.get(symbol.name.as_str()), binding.batch) {
             (Some(&have), Some(asked)) if have != clamp(asked) => {
                 let text = format!(
                     "batch {asked} is asked for, but `{}` is bound to {have}",
@@ -239,10 +283,12 @@ fn from_batch(
             }
             (Some(_), _) => {}
             (None, Some(asked)) => {
-                bound.values.insert(symbol.name.clone(), clamp(asked));
+                bound
+                    .values
+                    .insert(symbol.name.as_str().into(), clamp(asked));
             }
             (None, None) => {
-                bound.values.insert(symbol.name.clone(), 1);
+                bound.values.insert(symbol.name.as_str().into(), 1);
                 assumed.push(format!("{} = 1", symbol.name));
             }
         }
@@ -295,7 +341,7 @@ fn from_stage(binding: &Binding, known: &[Symbol], bound: &mut Bound) {
         };
         bound
             .values
-            .entry(symbol.name.clone())
+            .entry(symbol.name.as_str().into())
             .or_insert(clamp(value));
     }
 }
@@ -312,7 +358,7 @@ fn unbound(open: &[(&str, &Declared)], bound: &Bound) -> Problem {
         let mut nameless = false;
         for size in sizes.iter().filter(|s| bound.size(s).is_none()) {
             match size {
-                Size::Named(s) if !symbols.contains(&s.as_str()) => {
+                Size::Named(s) if !symbols.contains(&&**s) => {
                     what.push(format!("input `{name}` has the symbolic dimension `{s}`"));
                     symbols.push(s);
                 }

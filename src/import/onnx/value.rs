@@ -7,12 +7,13 @@ use smallvec::SmallVec;
 use crate::workload::Dtype;
 
 use super::elem::Elem;
+use super::hint::Hint;
 
 /// Sizes of a tensor's axes, outermost first; never negative.
 pub(super) type Dims = SmallVec<[i64; 6]>;
 
-/// Contents longer than this are not followed.
-pub(super) const MAX_KNOWN: i64 = 1 << 16;
+/// Contents longer than this are not followed: shapes, index lists and small masks are shorter.
+pub(super) const MAX_KNOWN: i64 = 1 << 12;
 /// No tensor in use has as many axes; more is a damaged file.
 const MAX_RANK: usize = 32;
 /// Keeps every later product of two sizes exact and within range.
@@ -83,17 +84,27 @@ impl Lit {
     }
 }
 
+/// Integers that stand for floats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stored {
+    pub(super) dtype: Dtype,
+    /// Bits of scales and zero points for each element.
+    pub(super) scale_bits: f64,
+}
+
 /// A tensor of known shape.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
     pub(super) dims: Dims,
     pub(super) elem: Elem,
     pub(super) origin: Origin,
-    /// Format in which it is kept where that is not its element type: dequantized tensors.
-    pub(super) stored: Option<Dtype>,
+    /// How it is kept where that is not its element type: dequantized tensors.
+    pub(super) stored: Option<Stored>,
     pub(super) known: Option<Lit>,
     /// Its tensors, if it is a list of them.
     pub(super) items: Option<Arc<[Value]>>,
+    /// A law of its contents, where they may be too long to be followed.
+    pub(super) hint: Option<Hint>,
 }
 
 impl Value {
@@ -112,6 +123,7 @@ impl Value {
             stored: None,
             known: None,
             items: None,
+            hint: None,
         })
     }
 
@@ -133,7 +145,7 @@ impl Value {
     }
 
     pub(super) fn dtype(&self) -> Dtype {
-        self.stored.unwrap_or(self.elem.dtype())
+        self.stored.map_or(self.elem.dtype(), |s| s.dtype)
     }
 
     pub(super) fn is_small(&self) -> bool {
@@ -219,17 +231,36 @@ pub(super) fn unravel(mut place: usize, dims: &[i64]) -> SmallVec<[usize; 6]> {
 
 /// Places in a tensor of shape `from` that broadcasting to `to` reads, in row-major order of `to`.
 pub(super) fn spread(from: &[i64], to: &[i64]) -> Vec<usize> {
-    let n: i64 = to.iter().product();
+    let n = to.iter().product::<i64>() as usize;
+    if from == to {
+        return (0..n).collect();
+    }
     let step = strides(from);
     let skip = to.len().saturating_sub(from.len());
-    (0..n as usize)
-        .map(|place| {
-            let at = unravel(place, to);
-            let each = from.iter().zip(&step).zip(&at[skip.min(at.len())..]);
-            each.map(|((&d, &s), &i)| if d == 1 { 0 } else { i * s })
-                .sum()
-        })
-        .collect()
+    let along = |axis: usize| match axis.checked_sub(skip) {
+        Some(i) if from[i] != 1 => step[i],
+        _ => 0,
+    };
+    walk(to, along, n)
+}
+
+/// Row-major order of `dims`, each axis with its own distance in the tensor that is read.
+pub(super) fn walk(dims: &[i64], along: impl Fn(usize) -> usize, n: usize) -> Vec<usize> {
+    let mut out = Vec::with_capacity(n);
+    out.push(0);
+    // Each axis, outermost first, replaces a place by those along it.
+    for (axis, &size) in dims.iter().enumerate() {
+        let step = along(axis);
+        if size == 1 {
+            continue;
+        }
+        let mut next = Vec::with_capacity(out.len().saturating_mul(size.max(0) as usize));
+        for start in &out {
+            next.extend((0..size as usize).map(|i| start + i * step));
+        }
+        out = next;
+    }
+    out
 }
 
 #[cfg(test)]

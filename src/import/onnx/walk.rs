@@ -3,15 +3,22 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::call::{Call, Feed, Reply, Work};
-use super::ir::{Ix, Node, Source};
+use super::hint::hint;
+use super::ir::{Flow, Ix, Node, Source};
 use super::symbols::Bound;
-use super::value::{Dims, Fault, Origin, Value, show};
+use super::value::{Dims, Fault, Origin, Value};
 use crate::diag::{Code, Problem, Problems};
 
-/// Faults listed at once.
-const MAX_LISTED: usize = 8;
+/// Elements of contents followed in one pass, counted where they are made and where they are read.
+const MAX_FOLLOWED: usize = 1 << 25;
+/// Contents of this many elements are followed at any time: shapes.
+const ALWAYS_FOLLOWED: usize = 64;
+
+/// Tensors of a step.
+pub(super) type Ends = SmallVec<[Ix; 3]>;
 
 /// What one operator of the graph is made from.
 #[derive(Clone, Debug)]
@@ -19,8 +26,8 @@ pub(super) struct Step<'a> {
     pub(super) node: &'a Node,
     /// Appended to the node's name where it is several operators.
     pub(super) suffix: usize,
-    pub(super) ins: Vec<Ix>,
-    pub(super) outs: Vec<Ix>,
+    pub(super) ins: Ends,
+    pub(super) outs: SmallVec<[Ix; 1]>,
     pub(super) work: Effort,
     pub(super) count: u64,
     /// Operator that it stands for where several nodes became one.
@@ -41,16 +48,21 @@ pub(super) struct Walk<'a> {
     pub(super) unknown_as_bytes: bool,
     pub(super) values: Vec<Option<Value>>,
     pub(super) steps: Vec<Step<'a>>,
-    /// Outputs of control flow are tensors of a body.
+    /// Tensors of bodies and around them that are one and the same.
     pub(super) alias: FxHashMap<Ix, Ix>,
     /// Names of tensors within nodes, from the number of named tensors on.
     pub(super) temps: Vec<String>,
     /// Executions of each node of the body at hand.
     pub(super) count: u64,
-    unknown: BTreeMap<String, (usize, String)>,
-    faults: Vec<(&'a Node, Fault)>,
+    pub(super) unknown: BTreeMap<String, (usize, &'a Node)>,
+    pub(super) faults: Vec<(&'a Node, Fault)>,
     /// Nodes that could not be followed because of an earlier one.
-    behind: usize,
+    pub(super) behind: usize,
+    /// Tensors whose shape is an upper bound, and of what.
+    pub(super) bounded: Vec<(Ix, &'a Node, &'static str)>,
+    /// What else was assumed.
+    pub(super) warnings: Vec<Problem>,
+    followed: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -67,6 +79,9 @@ impl<'a> Walk<'a> {
             unknown: BTreeMap::new(),
             faults: Vec::new(),
             behind: 0,
+            bounded: Vec::new(),
+            warnings: Vec::new(),
+            followed: 0,
         }
     }
 
@@ -82,7 +97,17 @@ impl<'a> Walk<'a> {
             let Some(declared) = self.source.declared.get(ix) else {
                 continue;
             };
-            match Value::new(dims.clone(), declared.elem) {
+            let one = Value::new(dims.clone(), declared.elem);
+            let made = match declared.is_list {
+                true => one.and_then(|item| super::ops::list(vec![item])),
+                false => one,
+            };
+            if declared.is_list {
+                let name = self.source.name(*ix);
+                let text = format!("the list `{name}` was taken to hold one tensor");
+                self.warnings.push(Problem::new(Code::Assumed, text));
+            }
+            match made {
                 Ok(mut value) => {
                     value.origin = Origin::Data;
                     self.values[*ix as usize] = Some(value);
@@ -107,50 +132,60 @@ impl<'a> Walk<'a> {
         self.values.get(ix as usize).and_then(Option::as_ref)
     }
 
+    /// Input `i` of a node, if it is there.
+    pub(super) fn input(&self, node: &Node, i: usize) -> Option<&Value> {
+        self.get(node.ins.get(i).copied().flatten()?)
+    }
+
     pub(super) fn fault(&mut self, node: &'a Node, fault: Fault) {
         self.faults.push((node, fault));
     }
 
     fn node(&mut self, node: &'a Node) {
-        let all = node.ins.iter().flatten().chain(&node.captures);
         let mut origin = Origin::Static;
-        for ix in all {
-            if let Some(v) = self.get(*ix) {
-                origin = origin.max(v.origin);
-            } else if !node.captures.contains(ix) {
-                // A body may read what only the branch not taken would have made; a node may not.
+        for ix in node.ins.iter().flatten() {
+            let Some(v) = self.get(*ix) else {
                 if !self.pin_outputs(node, Origin::Data) {
                     self.behind += 1;
                 }
                 return;
-            }
+            };
+            origin = origin.max(v.origin);
         }
-        if node.domain.is_empty() {
-            match &*node.op {
-                "If" => return self.branch(node, origin),
-                "Loop" => return self.repeat(node),
-                "Scan" => return self.scan(node),
-                "Shape" | "Size" => origin = Origin::Shape,
+        // A body may read what only the branch not taken would have made; a node may not.
+        let captured = node.captures.iter().filter_map(|ix| self.get(*ix));
+        origin = captured.fold(origin, |o, v| o.max(v.origin));
+        match node.op.flow {
+            Some(Flow::If) => return self.branch(node, origin),
+            Some(Flow::Loop) => return self.repeat(node),
+            Some(Flow::Scan) => return self.scan(node),
+            Some(Flow::SequenceMap) => return self.each(node),
+            None => {}
+        }
+        if node.op.domain.is_empty() {
+            match &*node.op.name {
+                "Shape" | "Size" => origin = Origin::Shape.min(origin),
                 // Of its second input only the type is read.
                 "CastLike" => {
-                    let first = node
-                        .ins
-                        .first()
-                        .copied()
-                        .flatten()
-                        .and_then(|ix| self.get(ix));
+                    let first = self.input(node, 0);
                     origin = first.map_or(origin, |v| v.origin.max(Origin::Shape));
                 }
                 _ => {}
             }
         }
-        let Some(rule) = node.rule else {
+        let Some(rule) = node.op.rule else {
             return self.unknown(node);
         };
         let outcome = {
             let each = node.ins.iter();
             let ins = each.map(|ix| ix.and_then(|ix| self.get(ix))).collect();
-            rule(&Call { node, ins })
+            let call = Call { node, ins };
+            rule(&call).map(|mut reply| {
+                if let Some(first) = reply.outs.first_mut() {
+                    first.hint = hint(&call, first);
+                }
+                reply
+            })
         };
         match outcome {
             Ok(reply) => self.accept(node, reply, origin),
@@ -167,13 +202,38 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Counts contents that a node reads; once there have been too many, only those of shapes are kept.
+    fn follow(&mut self, node: &Node) {
+        let read = node.ins.iter().flatten().filter_map(|ix| self.get(*ix));
+        let size = |v: &Value| v.known.as_ref().map_or(0, |k| k.len());
+        let n: usize = read
+            .map(|v| size(v) + v.items.as_ref().map_or(0, |i| 16 * i.len()))
+            .sum();
+        if n <= ALWAYS_FOLLOWED {
+            return;
+        }
+        let before = self.followed;
+        self.followed = before.saturating_add(n);
+        if before <= MAX_FOLLOWED && self.followed > MAX_FOLLOWED {
+            for value in self.values.iter_mut().flatten() {
+                forget(value);
+            }
+        }
+    }
+
     fn accept(&mut self, node: &'a Node, reply: Reply, origin: Origin) {
+        self.follow(node);
         let origin = if reply.random { Origin::Data } else { origin };
         for (ix, mut value) in node.outs.iter().zip(reply.outs) {
             if let Some(ix) = ix {
                 value.origin = origin;
                 self.put(*ix, value);
             }
+        }
+        if let (Some(what), Some(Some(ix))) = (reply.bound, node.outs.first())
+            && !self.bound.pinned.contains_key(ix)
+        {
+            self.bounded.push((*ix, node, what));
         }
         if origin != Origin::Data {
             return;
@@ -182,18 +242,25 @@ impl<'a> Walk<'a> {
         for (i, mut temp) in reply.temps.into_iter().enumerate() {
             temp.origin = Origin::Data;
             self.values.push(Some(temp));
-            self.temps.push(format!("{}.{i}", node.name));
+            self.temps.push(format!("{}.{i}", self.source.label(node)));
         }
         let at = |feed: &Feed| match feed {
             Feed::In(i) => node.ins.get(*i).copied().flatten(),
             Feed::Temp(i) => Some(first + *i as Ix),
+            Feed::Out(i) => node.outs.get(*i).copied().flatten(),
         };
+        let made = |i: usize| {
+            let mut outs = reply.parts.iter().flat_map(|p| &p.outs);
+            outs.any(|o| matches!(o, Feed::Out(o) if *o == i))
+        };
+        let own = node.outs.iter().enumerate().filter(|(i, _)| !made(*i));
+        let outs: SmallVec<[Ix; 1]> = own.filter_map(|(_, ix)| *ix).collect();
         for (i, part) in reply.parts.into_iter().enumerate() {
             self.steps.push(Step {
                 node,
                 suffix: i + 1,
                 ins: part.ins.iter().filter_map(at).collect(),
-                outs: part.outs.iter().map(|o| first + *o as Ix).collect(),
+                outs: part.outs.iter().filter_map(at).collect(),
                 work: Effort::Known(part.work),
                 count: self.count.saturating_mul(part.count),
                 label: None,
@@ -203,8 +270,10 @@ impl<'a> Walk<'a> {
             Some(feeds) => (feeds.iter().filter_map(at).collect(), reply.work),
             None => packed(node, reply.work),
         };
-        let outs = node.outs.iter().flatten().copied().collect();
-        let work = Effort::Known(work);
+        let work = match reply.opaque {
+            None => Effort::Known(work),
+            Some(why) => Effort::Unknown(why.to_owned()),
+        };
         self.steps.push(Step {
             node,
             suffix: 0,
@@ -218,12 +287,14 @@ impl<'a> Walk<'a> {
 
     /// Stores a value, in the shape that the user gave to the tensor if there is one.
     pub(super) fn put(&mut self, ix: Ix, mut value: Value) {
-        if !self.bound.pinned.is_empty()
-            && let Some(dims) = self.bound.pinned.get(self.source.name(ix))
+        if let Some(dims) = self.bound.pinned.get(&ix)
             && let Ok(mut pinned) = Value::new(dims.clone(), value.elem)
         {
             pinned.origin = value.origin;
             value = pinned;
+        }
+        if self.followed > MAX_FOLLOWED {
+            forget(&mut value);
         }
         self.values[ix as usize] = Some(value);
     }
@@ -232,19 +303,14 @@ impl<'a> Walk<'a> {
     fn pin_outputs(&mut self, node: &'a Node, origin: Origin) -> bool {
         let mut found = Vec::new();
         for ix in node.outs.iter().flatten() {
-            let Some(declared) = self.source.declared.get(ix) else {
-                match self.bound.pinned.get(self.source.name(*ix)) {
-                    Some(dims) => found.push((*ix, dims.clone(), super::elem::Elem::F32)),
-                    None => return false,
-                }
-                continue;
+            let pinned = self.bound.pinned.get(ix).cloned();
+            let declared = self.source.declared(*ix).filter(|d| !d.is_list);
+            let own = || declared?.sizes.as_ref().and_then(|s| self.bound.shape(s));
+            let Some(dims) = pinned.or_else(own) else {
+                return false;
             };
-            let pinned = self.bound.pinned.get(self.source.name(*ix)).cloned();
-            let own = || declared.sizes.as_ref().and_then(|s| self.bound.shape(s));
-            match pinned.or_else(own) {
-                Some(dims) => found.push((*ix, dims, declared.elem)),
-                None => return false,
-            }
+            let elem = declared.map_or(super::elem::Elem::F32, |d| d.elem);
+            found.push((*ix, dims, elem));
         }
         for (ix, dims, elem) in found {
             let Ok(mut value) = Value::new(dims, elem) else {
@@ -257,19 +323,11 @@ impl<'a> Walk<'a> {
     }
 
     fn unknown(&mut self, node: &'a Node) {
-        let entry = self
-            .unknown
-            .entry(node.title())
-            .or_insert((0, node.name.clone()));
+        let entry = self.unknown.entry(node.op.title()).or_insert((0, node));
         entry.0 += 1;
         if !self.pin_outputs(node, Origin::Data) {
-            let first = node
-                .ins
-                .iter()
-                .flatten()
-                .find_map(|ix| self.get(*ix))
-                .cloned();
-            let Some(mut value) = first else {
+            let first = node.ins.iter().flatten().find_map(|ix| self.get(*ix));
+            let Some(mut value) = first.cloned() else {
                 let why = "the operator is not known and has no inputs".to_owned();
                 return self.fault(node, Fault::Open(why));
             };
@@ -279,10 +337,10 @@ impl<'a> Walk<'a> {
                 self.put(*ix, value.clone());
             }
         }
-        self.opaque(node, format!("operator {} is not known", node.title()));
+        self.opaque(node, format!("operator {} is not known", node.op.title()));
     }
 
-    fn opaque(&mut self, node: &'a Node, reason: String) {
+    pub(super) fn opaque(&mut self, node: &'a Node, reason: String) {
         self.steps.push(Step {
             node,
             suffix: 0,
@@ -293,78 +351,26 @@ impl<'a> Walk<'a> {
             label: None,
         });
     }
+}
 
-    fn verdict(&mut self) -> Result<(), Problems> {
-        let mut problems = Problems::new();
-        if !self.unknown_as_bytes {
-            for (title, (n, example)) in &self.unknown {
-                let nodes = if *n == 1 {
-                    "1 node"
-                } else {
-                    &format!("{n} nodes")
-                };
-                let text = format!("operator `{title}` (`{example}`, {nodes}) is not known");
-                let help = "continue without it using --unknown=bytes-only; the report will show the coverage";
-                problems.push(Problem::new(Code::UnknownOp, text).help(help));
-            }
-        }
-        for (node, fault) in self.faults.iter().take(MAX_LISTED) {
-            let name = node
-                .outs
-                .iter()
-                .flatten()
-                .next()
-                .map_or(node.name.as_str(), |ix| self.source.name(*ix));
-            let (Fault::Open(why) | Fault::Wrong(why)) = fault;
-            let text = format!(
-                "cannot infer the shape of `{name}` (node `{}`, {}): {why}",
-                node.name,
-                node.title()
-            );
-            let mut problem = Problem::new(Code::UnknownShape, text);
-            if matches!(fault, Fault::Open(_)) {
-                problem = problem.help(format!("pin it with --shape {name}=..."));
-            } else {
-                let shapes = node
-                    .ins
-                    .iter()
-                    .flatten()
-                    .filter_map(|ix| self.get(*ix))
-                    .map(|v| show(&v.dims));
-                problem = problem.note(format!(
-                    "its inputs are {}",
-                    shapes.collect::<Vec<_>>().join(", ")
-                ));
-            }
-            problems.push(problem);
-        }
-        if let (Some(last), true) = (
-            problems.0.last_mut(),
-            self.behind > 0 && !self.faults.is_empty(),
-        ) {
-            let more = self.faults.len().saturating_sub(MAX_LISTED);
-            let other = if more > 0 {
-                format!(" {more} more like this;")
-            } else {
-                String::new()
-            };
-            *last = last.clone().note(
-                format!("{other} {} nodes depend on it", self.behind)
-                    .trim()
-                    .to_owned(),
-            );
-        }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(problems)
-        }
+/// Drops contents that are longer than a shape.
+fn forget(value: &mut Value) {
+    let is_long = |k: &super::value::Lit| k.len() > ALWAYS_FOLLOWED;
+    if value.known.as_ref().is_some_and(is_long) {
+        value.known = None;
+    }
+    if value
+        .items
+        .as_ref()
+        .is_some_and(|i| i.len() > ALWAYS_FOLLOWED)
+    {
+        value.items = None;
     }
 }
 
 /// Inputs without those left out, and the work with its input numbers moved accordingly.
-fn packed(node: &Node, mut work: Work) -> (Vec<Ix>, Work) {
-    let ins: Vec<Ix> = node.ins.iter().flatten().copied().collect();
+fn packed(node: &Node, mut work: Work) -> (Ends, Work) {
+    let ins: Ends = node.ins.iter().flatten().copied().collect();
     if ins.len() < node.ins.len() {
         let place = |i: usize| node.ins[..i.min(node.ins.len())].iter().flatten().count();
         match &mut work {
@@ -375,7 +381,10 @@ fn packed(node: &Node, mut work: Work) -> (Vec<Ix>, Work) {
             | Work::Map { .. }
             | Work::Reduce { .. }
             | Work::Attend(_)
-            | Work::Append => {}
+            | Work::Experts { .. }
+            | Work::Route { .. }
+            | Work::Scan(_)
+            | Work::Append { .. } => {}
         }
     }
     (ins, work)

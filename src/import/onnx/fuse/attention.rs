@@ -2,6 +2,8 @@
 
 use super::engine::Fuser;
 use crate::import::onnx::call::{Heads, Work};
+use crate::import::onnx::hint;
+use crate::import::onnx::walk::Effort;
 use crate::workload::{Class, Einsum, Mask};
 
 /// Steps between the product and the softmax that keep every score in its place.
@@ -9,7 +11,8 @@ const BETWEEN: [&str; 8] = [
     "Add", "Sub", "Mul", "Div", "Where", "Cast", "Dropout", "Identity",
 ];
 
-/// Starts at the softmax. The mask stays `Full`: which scores a tensor masks is not read.
+/// Starts at the softmax. The mask is read from what is added to the scores or chooses among them, where
+/// that follows from places alone.
 pub(super) fn fuse(f: &mut Fuser, softmax: usize) -> Option<()> {
     let mut members = vec![softmax];
     let scores = before(f, softmax, &mut members)?;
@@ -35,7 +38,12 @@ pub(super) fn fuse(f: &mut Fuser, softmax: usize) -> Option<()> {
         f.input(scores, 1)?,
         f.input(values, 1)?,
     );
-    let sizes = heads(qk, pv, &f.value(q)?.dims)?;
+    let mut sizes = heads(qk, pv, &f.value(q)?.dims)?;
+    let beside = members.iter().filter(|m| BETWEEN.contains(&f.op(**m)));
+    let beside = beside.flat_map(|m| f.ins(*m)).filter_map(|ix| f.value(*ix));
+    if let Some(mask) = hint::mask(beside, sizes.q_len, sizes.kv_len) {
+        sizes.mask = mask;
+    }
     let bare = (members.clone(), [q, k, v], sizes);
     let (members, operands, sizes) = shed(f, bare.clone()).unwrap_or(bare);
     // Named after the product with the values, whatever the last step is.
@@ -196,17 +204,39 @@ fn behind(f: &Fuser, softmax: usize, members: &mut Vec<usize>) -> Option<usize> 
     None
 }
 
-/// New keys or values joined to those of the past: only the new ones are written.
+/// New keys or values joined to those of the past: only the new ones are written, behind the others.
 pub(super) fn append(f: &mut Fuser, concat: usize) -> Option<()> {
-    let mut past = f.input(concat, 0)?;
+    let [past, new] = *f.ins(concat) else {
+        return None;
+    };
+    is_cache(f, past)?;
+    place(f, concat, new)
+}
+
+/// New keys or values written into a cache of fixed length.
+pub(super) fn scatter(f: &mut Fuser, step: usize) -> Option<()> {
+    let new = match f.op(step) {
+        "TensorScatter" => f.input(step, 1)?,
+        _ => f.input(step, 2)?,
+    };
+    is_cache(f, f.input(step, 0)?)?;
+    place(f, step, new)
+}
+
+fn is_cache(f: &Fuser, mut past: u32) -> Option<()> {
     while let Some(view) = f
         .maker(past)
         .filter(|i| matches!(f.work(*i), Some(Work::Free)))
     {
         past = f.input(view, 0)?;
     }
-    if f.ins(concat).len() != 2 || !f.is_past(past) {
-        return None;
-    }
-    f.replace(&[concat], &[], "Concat", Work::Append)
+    f.is_past(past).then_some(())
+}
+
+fn place(f: &mut Fuser, at: usize, new: u32) -> Option<()> {
+    let elements = f.value(new)?.elements() as f64;
+    let step = f.steps[at].as_mut()?;
+    step.ins = [new].into_iter().collect();
+    step.work = Effort::Known(Work::Append { elements });
+    Some(())
 }

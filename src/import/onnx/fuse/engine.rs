@@ -1,21 +1,28 @@
 //! Who makes and who reads a tensor, and the replacement of several steps by one.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
-use super::{activation, attention, norm};
+use super::{activation, attention, norm, rotary};
 use crate::import::onnx::call::Work;
+use crate::import::onnx::emit::kept;
 use crate::import::onnx::ir::Ix;
 use crate::import::onnx::value::{Origin, Value};
-use crate::import::onnx::walk::{Effort, Step, Walk};
+use crate::import::onnx::walk::{Effort, Ends, Step, Walk};
+use crate::workload::Role;
 
 /// Steps under replacement.
 pub(super) struct Fuser<'w, 'a> {
     walk: &'w Walk<'a>,
     pub(super) steps: Vec<Option<Step<'a>>>,
-    maker: FxHashMap<Ix, usize>,
-    readers: FxHashMap<Ix, Vec<usize>>,
+    /// `[tensor]`: the step that makes it, [`NONE`] for none.
+    maker: Vec<u32>,
+    /// `[tensor]`: the steps that read it.
+    readers: Vec<SmallVec<[u32; 2]>>,
     outputs: FxHashSet<Ix>,
 }
+
+const NONE: u32 = u32::MAX;
 
 /// Replaces the known patterns in the steps of a walk.
 pub(in crate::import::onnx) fn fuse(walk: &mut Walk) {
@@ -32,7 +39,10 @@ pub(in crate::import::onnx) fn fuse(walk: &mut Walk) {
             "Sigmoid" | "HardSigmoid" => activation::gated(&mut fuser, i),
             "Clip" => activation::hard_swish(&mut fuser, i),
             "Softmax" => attention::fuse(&mut fuser, i),
+            "Neg" => rotary::rotate(&mut fuser, i),
+            "Sub" => rotary::pair(&mut fuser, i),
             "Concat" => attention::append(&mut fuser, i),
+            "TensorScatter" | "ScatterND" | "ScatterElements" => attention::scatter(&mut fuser, i),
             _ => None,
         };
     }
@@ -42,16 +52,17 @@ pub(in crate::import::onnx) fn fuse(walk: &mut Walk) {
 
 impl<'w, 'a> Fuser<'w, 'a> {
     fn new(walk: &'w Walk<'a>, steps: Vec<Step<'a>>) -> Self {
-        let (mut maker, mut readers) =
-            (FxHashMap::default(), FxHashMap::<Ix, Vec<usize>>::default());
+        let n = walk.values.len();
+        let mut maker = vec![NONE; n];
+        let mut readers: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); n];
         for (i, step) in steps.iter().enumerate() {
             for out in &step.outs {
-                maker.insert(*out, i);
+                maker[*out as usize] = i as u32;
             }
             for ix in &step.ins {
-                let list = readers.entry(*ix).or_default();
-                if list.last() != Some(&i) {
-                    list.push(i);
+                let list = &mut readers[*ix as usize];
+                if list.last() != Some(&(i as u32)) {
+                    list.push(i as u32);
                 }
             }
         }
@@ -80,7 +91,7 @@ impl<'w, 'a> Fuser<'w, 'a> {
                 suffix: 0,
                 label: None,
                 ..
-            }) if node.domain.is_empty() => &node.op,
+            }) if node.op.domain.is_empty() => &node.op.name,
             _ => "",
         }
     }
@@ -115,19 +126,20 @@ impl<'w, 'a> Fuser<'w, 'a> {
         self.value(ix).is_some_and(|v| v.origin != Origin::Data)
     }
 
+    /// Keys or values of past tokens, given by the caller.
     pub(super) fn is_past(&self, ix: Ix) -> bool {
-        let named = (ix as usize) < self.walk.source.names.len();
-        named
-            && self.walk.source.main.inputs.contains(&ix)
-            && crate::import::onnx::emit::is_past(self.walk.source.name(ix))
+        let kept = |v| kept(self.walk.source.name(ix), v) == Some(Role::KvCache);
+        self.value(ix).is_some_and(kept) && self.walk.source.main.inputs.contains(&ix)
     }
 
     /// The step that makes a tensor.
     pub(super) fn maker(&self, ix: Ix) -> Option<usize> {
-        self.maker
-            .get(&ix)
+        let i = self
+            .maker
+            .get(ix as usize)
             .copied()
-            .filter(|i| self.steps[*i].is_some())
+            .filter(|i| *i != NONE)? as usize;
+        self.steps[i].is_some().then_some(i)
     }
 
     /// The step that makes a tensor, if it is one of these operators.
@@ -135,11 +147,10 @@ impl<'w, 'a> Fuser<'w, 'a> {
         self.maker(ix).filter(|i| ops.contains(&self.op(*i)))
     }
 
-    pub(super) fn readers(&self, ix: Ix) -> Vec<usize> {
-        let all = self.readers.get(&ix).map_or(&[][..], Vec::as_slice);
-        let mut live: Vec<usize> = all
-            .iter()
-            .copied()
+    pub(super) fn readers(&self, ix: Ix) -> SmallVec<[usize; 4]> {
+        let all = self.readers.get(ix as usize).into_iter().flatten();
+        let mut live: SmallVec<[usize; 4]> = all
+            .map(|i| *i as usize)
             .filter(|i| self.ins(*i).contains(&ix))
             .collect();
         live.sort_unstable();
@@ -182,7 +193,7 @@ impl<'w, 'a> Fuser<'w, 'a> {
     ) -> Option<()> {
         let root = *members.iter().max()?;
         let count = self.steps[root].as_ref()?.count;
-        let mut ins = first.to_vec();
+        let mut ins = Ends::from_slice(first);
         let inside: FxHashSet<Ix> = members
             .iter()
             .filter_map(|m| self.steps[*m].as_ref())
@@ -216,7 +227,7 @@ impl<'w, 'a> Fuser<'w, 'a> {
             self.steps[m] = None;
         }
         for ix in &ins {
-            self.readers.entry(*ix).or_default().push(root);
+            self.readers[*ix as usize].push(root as u32);
         }
         let step = self.steps[root].as_mut()?;
         step.ins = ins;

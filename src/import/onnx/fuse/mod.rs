@@ -4,5 +4,6 @@ mod activation;
 mod attention;
 mod engine;
 mod norm;
+mod rotary;
 
 pub(super) use engine::fuse;

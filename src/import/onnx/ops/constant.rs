@@ -3,7 +3,7 @@
 use smallvec::smallvec;
 
 use super::Rule;
-use crate::import::onnx::call::{Call, Reply, Work, int64, known_ints};
+use crate::import::onnx::call::{Call, Reply, Work, int64, known_ints, reduce};
 use crate::import::onnx::elem::Elem;
 use crate::import::onnx::ir::Attr;
 use crate::import::onnx::value::{Dims, Fault, Lit, Value, open, unravel, wrong};
@@ -20,6 +20,7 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
         "NonZero" => non_zero,
         "RandomUniformLike" | "RandomNormalLike" | "Bernoulli" => random_like,
         "RandomUniform" | "RandomNormal" => random,
+        "Multinomial" => multinomial,
         "OneHot" => one_hot,
         _ => return None,
     })
@@ -31,25 +32,34 @@ fn constant(c: &Call) -> Result<Reply, Fault> {
         .attrs
         .iter()
         .find(|(name, _)| name.starts_with("value"));
-    let out = match value.map(|(_, a)| a) {
-        Some(Attr::Tensor(t)) => t.clone(),
-        Some(Attr::Int(i)) => {
-            Value::new(Dims::new(), Elem::I64)?.with(Some(Lit::Int(vec![*i].into())))
-        }
-        Some(Attr::Ints(v)) => Value::ints(v.clone())?,
-        Some(Attr::Float(f)) => {
-            Value::new(Dims::new(), Elem::F32)?.with(Some(Lit::Float(vec![*f].into())))
-        }
-        Some(Attr::Floats(v)) => {
+    match value {
+        Some((_, attr)) => Ok(Reply::one(literal(attr)?, Work::Free)),
+        None => Err(unplain()),
+    }
+}
+
+/// The tensor that an attribute of a constant stands for.
+pub(in crate::import::onnx) fn literal(attr: &Attr) -> Result<Value, Fault> {
+    Ok(match attr {
+        Attr::Tensor(t) => (**t).clone(),
+        Attr::Int(i) => Value::new(Dims::new(), Elem::I64)?.with(Some(Lit::Int([*i].into()))),
+        Attr::Ints(v) => {
             let dims = Dims::from_slice(&[v.len() as i64]);
-            Value::new(dims, Elem::F32)?.with(Some(Lit::Float(v.clone().into())))
+            Value::new(dims, Elem::I64)?.with(Some(Lit::Int(v.clone())))
         }
-        Some(Attr::Text(_)) => Value::new(Dims::new(), Elem::Text)?,
-        Some(Attr::Graph(_) | Attr::Other) | None => {
-            return open("the constant is not a plain tensor");
+        Attr::Float(f) => Value::new(Dims::new(), Elem::F32)?.with(Some(Lit::Float([*f].into()))),
+        Attr::Floats(v) => {
+            let dims = Dims::from_slice(&[v.len() as i64]);
+            Value::new(dims, Elem::F32)?.with(Some(Lit::Float(v.clone())))
         }
-    };
-    Ok(Reply::one(out, Work::Free))
+        Attr::Text(_) => Value::new(Dims::new(), Elem::Text)?,
+        Attr::Texts(n) => Value::new(Dims::from_slice(&[*n as i64]), Elem::Text)?,
+        Attr::Graph(_) | Attr::Other => return Err(unplain()),
+    })
+}
+
+fn unplain() -> Fault {
+    Fault::Open("the constant is not a plain tensor".to_owned())
 }
 
 fn filled(dims: Dims, fill: Option<&Value>) -> Result<Value, Fault> {
@@ -140,10 +150,11 @@ fn eye_like(c: &Call) -> Result<Reply, Fault> {
 
 fn non_zero(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;
-    let Some(known) = &x.known else {
-        return open("the number of non-zero elements depends on data");
-    };
     let rank = x.dims.len();
+    let Some(known) = &x.known else {
+        let out = int64(Dims::from_slice(&[rank as i64, x.elements()]))?;
+        return Ok(Reply::one(out, Work::Copy).at_most("no element is zero"));
+    };
     let hits: Vec<usize> = (0..known.len())
         .filter(|i| known.float(*i) != Some(0.0))
         .collect();
@@ -185,6 +196,16 @@ fn random(c: &Call) -> Result<Reply, Fault> {
             special: 0.0,
         },
     );
+    reply.random = true;
+    Ok(reply)
+}
+
+fn multinomial(c: &Call) -> Result<Reply, Fault> {
+    let x = c.ranked(0, 2)?;
+    let elem = i32::try_from(c.int("dtype", 6)).ok().and_then(Elem::of);
+    let dims = Dims::from_slice(&[x.dims[0], c.int("sample_size", 1)]);
+    let out = Value::new(dims, elem.unwrap_or(Elem::I64))?;
+    let mut reply = Reply::one(out, reduce(x, 2.0, 1.0));
     reply.random = true;
     Ok(reply)
 }

@@ -9,12 +9,51 @@ use crate::workload::{ConvDim, Dtype, Einsum};
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
     Some(match op {
-        "Conv" => |c| forward(c, 0, 1, None),
-        "ConvInteger" => |c| forward(c, 0, 1, Some(Elem::Int(Dtype::Int32))),
-        "QLinearConv" => |c| forward(c, 0, 3, c.get(7).map(|v| v.elem)),
+        "Conv" => float,
+        "ConvInteger" => |c| forward(c, FIRST, Some(Elem::Int(Dtype::Int32))),
+        "QLinearConv" => |c| quantized(c, false),
         "ConvTranspose" => transposed,
         _ => return None,
     })
+}
+
+/// Which inputs meet, and how they lie.
+#[derive(Clone, Copy)]
+struct Place {
+    x: usize,
+    w: usize,
+    /// `[batch, space.., channels]` instead of `[batch, channels, space..]`; weights alike.
+    is_channels_last: bool,
+}
+
+const FIRST: Place = Place {
+    x: 0,
+    w: 1,
+    is_channels_last: false,
+};
+
+/// A convolution of floats; what is added behind it are further inputs.
+pub(super) fn float(c: &Call) -> Result<Reply, Fault> {
+    forward(c, FIRST, None)
+}
+
+/// The same with channels as the last axis of input and output; weights keep theirs.
+pub(super) fn channels_last(c: &Call) -> Result<Reply, Fault> {
+    let place = Place {
+        is_channels_last: true,
+        ..FIRST
+    };
+    forward(c, place, None)
+}
+
+/// `x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias`.
+pub(super) fn quantized(c: &Call, is_channels_last: bool) -> Result<Reply, Fault> {
+    let place = Place {
+        x: 0,
+        w: 3,
+        is_channels_last,
+    };
+    forward(c, place, c.get(7).map(|v| v.elem))
 }
 
 /// One axis of a sliding window.
@@ -116,12 +155,16 @@ fn operands<'a>(c: &'a Call, x: usize, w: usize) -> Result<(&'a Value, &'a Value
     Ok((x, w, groups))
 }
 
-fn forward(c: &Call, x_at: usize, w_at: usize, elem: Option<Elem>) -> Result<Reply, Fault> {
-    let (x, w, groups) = operands(c, x_at, w_at)?;
-    if w.dims[1].checked_mul(groups) != Some(x.dims[1]) || w.dims[0] % groups != 0 {
+fn forward(c: &Call, place: Place, elem: Option<Elem>) -> Result<Reply, Fault> {
+    let (x, w, groups) = operands(c, place.x, place.w)?;
+    let mut sizes = x.dims.clone();
+    if place.is_channels_last {
+        sizes[1..].rotate_right(1);
+    }
+    if w.dims[1].checked_mul(groups) != Some(sizes[1]) || w.dims[0] % groups != 0 {
         return wrong(format!(
             "{} input channels, {groups} groups, weight {}",
-            x.dims[1],
+            sizes[1],
             show(&w.dims)
         ));
     }
@@ -129,7 +172,7 @@ fn forward(c: &Call, x_at: usize, w_at: usize, elem: Option<Elem>) -> Result<Rep
     let windows = windows(c, kernel)?;
     let mut dims = Dims::from_slice(&[x.dims[0], w.dims[0]]);
     let mut each = Vec::new();
-    for (window, &input) in windows.iter().zip(&x.dims[2..]) {
+    for (window, &input) in windows.iter().zip(&sizes[2..]) {
         let output = window.outputs(input, c.text("auto_pad"), false)?;
         dims.push(output);
         each.push(ConvDim {
@@ -139,6 +182,9 @@ fn forward(c: &Call, x_at: usize, w_at: usize, elem: Option<Elem>) -> Result<Rep
             stride: window.stride as u32,
             dilation: window.dilation as u32,
         });
+    }
+    if place.is_channels_last {
+        dims[1..].rotate_left(1);
     }
     let out = Value::new(dims, elem.unwrap_or(x.elem))?;
     if out.elements() == 0 || w.elements() == 0 {
@@ -156,15 +202,15 @@ fn forward(c: &Call, x_at: usize, w_at: usize, elem: Option<Elem>) -> Result<Rep
         out,
         Work::Product {
             einsum: Box::new(einsum),
-            lhs: x_at,
-            rhs: w_at,
+            lhs: place.x,
+            rhs: place.w,
         },
     ))
 }
 
 /// Every input element meets every tap and output channel of its group, so the product is one of
 /// matrices `[pixels, Cin/g] · [Cin/g, Cout/g · taps]`, and sums that overlap are added.
-fn transposed(c: &Call) -> Result<Reply, Fault> {
+pub(super) fn transposed(c: &Call) -> Result<Reply, Fault> {
     let (x, w, groups) = operands(c, 0, 1)?;
     if w.dims[0] != x.dims[1] || x.dims[1] % groups != 0 {
         return wrong(format!(

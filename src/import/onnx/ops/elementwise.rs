@@ -3,7 +3,7 @@
 use smallvec::smallvec;
 
 use super::Rule;
-use crate::import::onnx::call::{Call, Reply, Work};
+use crate::import::onnx::call::{Call, Reply, Work, like, map};
 use crate::import::onnx::elem::Elem;
 use crate::import::onnx::value::{Dims, Fault, Lit, Value, broadcast, spread, wrong};
 
@@ -11,6 +11,11 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
     Some(match op {
         "Cast" => cast,
         "CastLike" => cast_like,
+        "BitCast" => bit_cast,
+        "SwiGLU" => |c| {
+            let x = c.need(0)?;
+            Ok(Reply::one(like(x, x.dims.clone())?, map(4.0, 2.0)))
+        },
         "Where" => select,
         "Clip" => clip,
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Min" | "Max" | "Sum" | "Mean" | "And"
@@ -59,7 +64,7 @@ fn work(op: &str) -> Work {
 
 fn unary(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;
-    let op: &str = &c.node.op;
+    let op: &str = c.op();
     let elem = match op {
         "IsNaN" | "IsInf" | "Not" => Elem::Bool,
         _ => x.elem,
@@ -113,7 +118,7 @@ fn fold_unary(op: &str, known: &Lit) -> Option<Lit> {
 }
 
 fn combine(c: &Call) -> Result<Reply, Fault> {
-    let op: &str = &c.node.op;
+    let op: &str = c.op();
     let first = c.need(0)?;
     let mut dims = first.dims.clone();
     // Before operator set 7 the second operand is spread along `axis` to the shape of the first.
@@ -282,13 +287,26 @@ fn converted(x: &Value, elem: Elem) -> Result<Reply, Fault> {
         (Lit::Int(v), Elem::Float(_)) => Lit::Float(v.iter().map(|x| *x as f64).collect()),
         (k, _) => k.clone(),
     });
-    let out = Value::new(x.dims.clone(), elem)?.with(known);
+    let mut out = Value::new(x.dims.clone(), elem)?.with(known);
+    if elem.is_float() {
+        out.stored = x.stored;
+    }
     let work = if x.elem == elem {
         Work::Free
     } else {
         work("Cast")
     };
     Ok(Reply::one(out, work))
+}
+
+/// The same bits under another type of the same width.
+fn bit_cast(c: &Call) -> Result<Reply, Fault> {
+    let elem = i32::try_from(c.int("to", 0)).ok().and_then(Elem::of);
+    let x = c.need(0)?;
+    Ok(Reply::one(
+        Value::new(x.dims.clone(), elem.unwrap_or(x.elem))?,
+        Work::Free,
+    ))
 }
 
 fn select(c: &Call) -> Result<Reply, Fault> {

@@ -1,8 +1,10 @@
 //! Reads and writes at computed places.
 
+use smallvec::smallvec;
+
 use super::Rule;
-use crate::import::onnx::call::{Call, Reply, Work, known_ints, like, picked};
-use crate::import::onnx::value::{Dims, Fault, axis, open, show, wrong};
+use crate::import::onnx::call::{Call, Reply, Work, int64, known_ints, like, picked, reduce};
+use crate::import::onnx::value::{Dims, Fault, axis, show, wrong};
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
     Some(match op {
@@ -10,9 +12,8 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
         "GatherND" => gather_nd,
         "GatherElements" => gather_elements,
         "ScatterND" | "ScatterElements" | "Scatter" | "TensorScatter" => scatter,
-        "GridSample" => grid_sample,
-        "RoiAlign" => roi_align,
-        "NonMaxSuppression" | "Compress" | "Unique" => data_dependent,
+        "Compress" => compress,
+        "Unique" => unique,
         _ => return None,
     })
 }
@@ -90,37 +91,42 @@ fn scatter(c: &Call) -> Result<Reply, Fault> {
     Ok(Reply::one(like(x, x.dims.clone())?, Work::Copy))
 }
 
-fn grid_sample(c: &Call) -> Result<Reply, Fault> {
-    let (x, grid) = (c.need(0)?, c.need(1)?);
-    if x.dims.len() < 3 || grid.dims.len() != x.dims.len() {
-        return wrong(format!("a grid {} for {}", show(&grid.dims), show(&x.dims)));
-    }
-    let mut dims = Dims::from_slice(&x.dims[..2]);
-    dims.extend_from_slice(&grid.dims[1..grid.dims.len() - 1]);
-    // Bilinear: four taps, each weighted and added.
-    Ok(Reply::one(
-        like(x, dims)?,
-        Work::Map {
-            ops: 8.0,
-            special: 0.0,
-        },
-    ))
+fn compress(c: &Call) -> Result<Reply, Fault> {
+    let (x, test) = (c.need(0)?, c.need(1)?);
+    let known = test.known.as_ref().map(|k| {
+        let hits = (0..k.len()).filter(|i| k.float(*i) != Some(0.0));
+        hits.count() as i64
+    });
+    let most = test.elements();
+    let mut dims = match c.node.attr("axis") {
+        Some(_) => x.dims.clone(),
+        None => Dims::from_slice(&[x.elements()]),
+    };
+    let at = axis(c.int("axis", 0), dims.len())?;
+    dims[at] = known.unwrap_or(most).min(dims[at]);
+    let reply = Reply::one(like(x, dims)?, Work::Copy);
+    Ok(match known {
+        Some(_) => reply,
+        None => reply.at_most("everything is kept"),
+    })
 }
 
-fn roi_align(c: &Call) -> Result<Reply, Fault> {
-    let (x, rois) = (c.ranked(0, 4)?, c.ranked(1, 2)?);
-    let (h, w) = (c.int("output_height", 1), c.int("output_width", 1));
-    let dims = Dims::from_slice(&[rois.dims[0], x.dims[1], h, w]);
-    let samples = c.int("sampling_ratio", 0).clamp(1, 64) as f64;
-    Ok(Reply::one(
-        like(x, dims)?,
-        Work::Map {
-            ops: 8.0 * samples * samples,
-            special: 0.0,
-        },
-    ))
-}
-
-fn data_dependent(_: &Call) -> Result<Reply, Fault> {
-    open("the number of results depends on data")
+fn unique(c: &Call) -> Result<Reply, Fault> {
+    let x = c.need(0)?;
+    let (dims, n) = match c.node.attr("axis") {
+        Some(_) => {
+            let at = axis(c.int("axis", 0), x.dims.len())?;
+            (x.dims.clone(), x.dims[at])
+        }
+        None => (Dims::from_slice(&[x.elements()]), x.elements()),
+    };
+    let list = || int64(Dims::from_slice(&[n]));
+    let outs = smallvec![like(x, dims)?, list()?, list()?, list()?];
+    // A sort.
+    let work = reduce(x, (n.max(2) as f64).log2(), 0.0);
+    let reply = Reply::many(outs, work);
+    Ok(match (&x.known, n) {
+        (_, 0 | 1) => reply,
+        _ => reply.at_most("no two elements are equal"),
+    })
 }

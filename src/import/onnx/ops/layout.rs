@@ -3,7 +3,7 @@
 use super::Rule;
 use crate::import::onnx::call::{Call, Reply, Work, known_ints, like, picked, reshaped};
 use crate::import::onnx::value::{
-    Dims, Fault, Value, axis, broadcast, elements, show, spread, strides, unravel, wrong,
+    Dims, Fault, Value, axis, broadcast, elements, show, spread, strides, walk, wrong,
 };
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
@@ -21,6 +21,16 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
         "ReverseSequence" => copy_of_first,
         _ => return None,
     })
+}
+
+/// Rows of a table by their numbers.
+pub(super) fn embedding(c: &Call) -> Result<Reply, Fault> {
+    let (table, at) = (c.ranked(0, 2)?, c.need(1)?);
+    let mut dims = at.dims.clone();
+    dims.push(table.dims[1]);
+    let out = like(table, dims)?;
+    let elements = out.elements() as f64;
+    Ok(Reply::one(out, Work::Gather { elements, table: 0 }))
 }
 
 fn identity(c: &Call) -> Result<Reply, Fault> {
@@ -138,14 +148,7 @@ fn transpose(c: &Call) -> Result<Reply, Fault> {
     let dims: Dims = order.iter().map(|i| x.dims[*i]).collect();
     let step = strides(&x.dims);
     let out = picked(x, dims.clone(), || {
-        let place = |p: usize| {
-            unravel(p, &dims)
-                .iter()
-                .zip(&order)
-                .map(|(i, o)| i * step[*o])
-                .sum()
-        };
-        (0..x.elements() as usize).map(place).collect()
+        walk(&dims, |i| step[order[i]], x.elements() as usize)
     })?;
     // Axes of size 1 may move without moving data.
     let moved: Vec<usize> = order.iter().copied().filter(|i| x.dims[*i] != 1).collect();

@@ -1,7 +1,7 @@
 //! Matrix products: MatMul, Gemm, Einsum.
 
 use super::Rule;
-use crate::import::onnx::call::{Call, Reply, Work};
+use crate::import::onnx::call::{Call, Feed, Reply, Work};
 use crate::import::onnx::value::{Dims, Fault, Origin, Value, broadcast, elements, show, wrong};
 use crate::workload::Einsum;
 
@@ -24,6 +24,19 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
+    /// The product of the first two tensors that it is fed.
+    pub(super) fn free(self) -> Work {
+        if self.g == 0 || self.m == 0 || self.n == 0 || self.k == 0 {
+            return Work::Copy;
+        }
+        let [g, m, n, k] = [self.g, self.m, self.n, self.k].map(|x| x as u64);
+        Work::Product {
+            einsum: Box::new(Einsum::matmul(g, m, n, k)),
+            lhs: 0,
+            rhs: 1,
+        }
+    }
+
     /// The product of `lhs` and `rhs`, which are input numbers; the constant operand goes right.
     pub(super) fn work(self, c: &Call, lhs: usize, rhs: usize) -> Work {
         if self.g == 0 || self.m == 0 || self.n == 0 || self.k == 0 {
@@ -89,7 +102,7 @@ fn matmul(c: &Call) -> Result<Reply, Fault> {
     Ok(Reply::one(Value::new(dims, a.elem)?, sizes.work(c, 0, 1)))
 }
 
-fn gemm(c: &Call) -> Result<Reply, Fault> {
+pub(super) fn gemm(c: &Call) -> Result<Reply, Fault> {
     let (a, b) = (c.ranked(0, 2)?, c.ranked(1, 2)?);
     let pair = |v: &Value, flip: bool| {
         if flip {
@@ -162,35 +175,54 @@ fn einsum(c: &Call) -> Result<Reply, Fault> {
     }
     let out = result_labels(right, &operands, &sizes)?;
     let size = |l: &Label| sizes.iter().find(|(x, _)| x == l).map_or(1, |(_, d)| *d);
-    let dims: Dims = out.iter().map(size).collect();
-    let value = Value::new(dims, c.need(0)?.elem)?;
-    let work = match operands.as_slice() {
-        [a, b] => {
-            let of = |test: &dyn Fn(&Label) -> bool| {
-                let each: Dims = sizes
-                    .iter()
-                    .filter(|(l, _)| test(l))
-                    .map(|(_, d)| *d)
-                    .collect();
-                elements(&each)
-            };
-            let s = Sizes {
-                g: of(&|l| a.contains(l) && b.contains(l) && out.contains(l))?,
-                m: of(&|l| a.contains(l) && !b.contains(l) && out.contains(l))?,
-                n: of(&|l| !a.contains(l) && b.contains(l) && out.contains(l))?,
-                k: of(&|l| !out.contains(l))?,
-            };
-            s.work(c, 0, 1)
-        }
-        [_] => Work::Copy,
-        _ => {
-            return wrong(format!(
-                "equation `{text}` has {} operands; two are supported",
-                operands.len()
-            ));
-        }
+    let shape = |list: &[Label]| list.iter().map(size).collect::<Dims>();
+    let value = Value::new(shape(&out), c.need(0)?.elem)?;
+    let contract = |a: &[Label], b: &[Label], out: &[Label]| -> Result<Sizes, Fault> {
+        let of = |test: &dyn Fn(&Label) -> bool| {
+            let each = sizes.iter().filter(|(l, _)| a.contains(l) || b.contains(l));
+            let each: Dims = each.filter(|(l, _)| test(l)).map(|(_, d)| *d).collect();
+            elements(&each)
+        };
+        Ok(Sizes {
+            g: of(&|l| a.contains(l) && b.contains(l) && out.contains(l))?,
+            m: of(&|l| a.contains(l) && !b.contains(l) && out.contains(l))?,
+            n: of(&|l| !a.contains(l) && b.contains(l) && out.contains(l))?,
+            k: of(&|l| !out.contains(l))?,
+        })
     };
-    Ok(Reply::one(value, work))
+    match operands.as_slice() {
+        [_] => Ok(Reply::one(value, Work::Copy)),
+        [a, b] => Ok(Reply::one(value, contract(a, b, &out)?.work(c, 0, 1))),
+        // Pair by pair from the left; what no later operand and no result needs is summed at once.
+        [first, rest @ ..] => {
+            let mut reply = Reply::one(value, Work::Copy);
+            let (mut held, mut from) = (first.clone(), Feed::In(0));
+            for (i, next) in rest.iter().enumerate() {
+                let is_last = i + 1 == rest.len();
+                let needed = |l: &Label| {
+                    out.contains(l) || rest[i + 1..].iter().any(|later| later.contains(l))
+                };
+                let mut joint: Vec<Label> = Vec::new();
+                for l in held.iter().chain(next).filter(|l| needed(l)) {
+                    if !joint.contains(l) {
+                        joint.push(*l);
+                    }
+                }
+                let joint = if is_last { out.clone() } else { joint };
+                let work = contract(&held, next, &joint)?.free();
+                let pair = vec![from, Feed::In(i + 1)];
+                if is_last {
+                    (reply.work, reply.feeds) = (work, Some(pair));
+                } else {
+                    from = reply.temp(Value::new(shape(&joint), c.need(0)?.elem)?);
+                    reply.part(work, pair, vec![from]);
+                    held = joint;
+                }
+            }
+            Ok(reply)
+        }
+        [] => wrong("it has no operands"),
+    }
 }
 
 fn result_labels(

@@ -14,10 +14,17 @@ mod quant;
 mod recurrent;
 mod reduce;
 mod sequence;
+mod signal;
 mod slice;
+mod text;
+mod train;
+mod vision;
 
 use super::call::{Call, Reply};
 use super::value::Fault;
+
+pub(super) use constant::literal;
+pub(super) use sequence::value as list;
 
 /// Shapes, contents and work of a node, from its inputs.
 pub(super) type Rule = fn(&Call) -> Result<Reply, Fault>;
@@ -26,13 +33,15 @@ pub(super) type Rule = fn(&Call) -> Result<Reply, Fault>;
 pub(super) fn rule(domain: &str, op: &str) -> Option<Rule> {
     match domain {
         "" => standard(op),
-        "com.microsoft" => contrib::rule(op).or_else(|| standard(op)),
+        "ai.onnx.preview" => standard(op),
+        "ai.onnx.preview.training" => train::preview(op),
+        "com.microsoft" | "com.microsoft.nchwc" => contrib::rule(op).or_else(|| standard(op)),
         _ => None,
     }
 }
 
 fn standard(op: &str) -> Option<Rule> {
-    const FAMILIES: [fn(&str) -> Option<Rule>; 14] = [
+    const FAMILIES: [fn(&str) -> Option<Rule>; 18] = [
         elementwise::rule,
         layout::rule,
         constant::rule,
@@ -47,6 +56,10 @@ fn standard(op: &str) -> Option<Rule> {
         attention::rule,
         recurrent::rule,
         sequence::rule,
+        signal::rule,
+        text::rule,
+        train::rule,
+        vision::rule,
     ];
     FAMILIES.iter().find_map(|family| family(op))
 }

@@ -9,7 +9,7 @@ use crate::import::onnx::value::{Dims, Fault, Value, show, wrong};
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
     Some(match op {
-        "MaxPool" | "AveragePool" | "LpPool" => pool,
+        "MaxPool" | "AveragePool" | "LpPool" => |c| pool(c, false),
         "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => global,
         "MaxUnpool" => unpool,
         "MaxRoiPool" => roi_pool,
@@ -17,8 +17,22 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
     })
 }
 
-fn pool(c: &Call) -> Result<Reply, Fault> {
+/// Pooling of channels that come before the axes of space, unless an attribute says otherwise.
+pub(super) fn sliding(c: &Call) -> Result<Reply, Fault> {
+    pool(c, c.int("channels_last", 0) != 0)
+}
+
+/// Pooling of channels that are the last axis.
+pub(super) fn channels_last(c: &Call) -> Result<Reply, Fault> {
+    pool(c, true)
+}
+
+fn pool(c: &Call, is_channels_last: bool) -> Result<Reply, Fault> {
     let x = c.need(0)?;
+    let mut sizes = x.dims.clone();
+    if is_channels_last && sizes.len() > 2 {
+        sizes[1..].rotate_right(1);
+    }
     let Some(kernel) = c.ints("kernel_shape") else {
         return wrong("it has no kernel_shape");
     };
@@ -29,9 +43,12 @@ fn pool(c: &Call) -> Result<Reply, Fault> {
             show(&x.dims)
         ));
     }
-    let mut dims = Dims::from_slice(&x.dims[..2]);
-    for (window, &input) in windows(c, kernel)?.iter().zip(&x.dims[2..]) {
+    let mut dims = Dims::from_slice(&sizes[..2]);
+    for (window, &input) in windows(c, kernel)?.iter().zip(&sizes[2..]) {
         dims.push(window.outputs(input, c.text("auto_pad"), c.int("ceil_mode", 0) != 0)?);
+    }
+    if is_channels_last {
+        dims[1..].rotate_left(1);
     }
     let mut outs: SmallVec<[Value; 1]> = smallvec![like(x, dims.clone())?];
     if c.wants(1) {

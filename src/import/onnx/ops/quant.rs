@@ -6,7 +6,7 @@ use super::Rule;
 use super::matmul::product;
 use crate::import::onnx::call::{Call, Reply, Work};
 use crate::import::onnx::elem::Elem;
-use crate::import::onnx::value::{Dims, Fault, Value};
+use crate::import::onnx::value::{Dims, Fault, Stored, Value};
 use crate::workload::Dtype;
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
@@ -44,7 +44,14 @@ fn quantize(c: &Call) -> Result<Reply, Fault> {
 fn dequantize(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;
     let mut out = Value::new(x.dims.clone(), c.need(1)?.elem)?;
-    out.stored = Some(x.dtype());
+    // One scale for all is part of the arithmetic; many are a tensor of their own.
+    let each = [c.get(1), c.get(2)].into_iter().flatten();
+    let beside = each.filter(|v| v.elements() > 1);
+    let bits: f64 = beside.map(|v| v.elements() as f64 * v.dtype().bits()).sum();
+    out.stored = Some(Stored {
+        dtype: x.dtype(),
+        scale_bits: bits / x.elements().max(1) as f64,
+    });
     Ok(Reply::one(out, Work::Free))
 }
 

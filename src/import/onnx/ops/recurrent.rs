@@ -10,26 +10,36 @@ use crate::workload::Einsum;
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
     Some(match op {
-        "LSTM" => |c| layer(c, 4),
-        "GRU" => |c| layer(c, 3),
-        "RNN" => |c| layer(c, 1),
+        "LSTM" => |c| layer(c, 4, false),
+        "GRU" => |c| layer(c, 3, false),
+        "RNN" => |c| layer(c, 1, false),
         _ => return None,
     })
 }
 
-fn layer(c: &Call, gates: i64) -> Result<Reply, Fault> {
+/// Weights of integers, `[directions, inputs, gates · hidden]`.
+pub(super) fn quantized_lstm(c: &Call) -> Result<Reply, Fault> {
+    layer(c, 4, true)
+}
+
+fn layer(c: &Call, gates: i64, is_flipped: bool) -> Result<Reply, Fault> {
     let (x, w, r) = (c.ranked(0, 3)?, c.ranked(1, 3)?, c.ranked(2, 3)?);
+    let flip = |v: &Value| match is_flipped {
+        true => [v.dims[0], v.dims[2], v.dims[1]],
+        false => [v.dims[0], v.dims[1], v.dims[2]],
+    };
+    let (w_dims, r_dims) = (flip(w), flip(r));
     let batch_first = c.int("layout", 0) != 0;
     let (steps, batch) = if batch_first {
         (x.dims[1], x.dims[0])
     } else {
         (x.dims[0], x.dims[1])
     };
-    let (dirs, rows, width, hidden) = (w.dims[0], w.dims[1], x.dims[2], r.dims[2]);
-    if w.dims[2] != width
+    let (dirs, rows, width, hidden) = (w_dims[0], w_dims[1], x.dims[2], r_dims[2]);
+    if w_dims[2] != width
         || hidden.checked_mul(gates) != Some(rows)
-        || r.dims[1] != rows
-        || r.dims[0] != dirs
+        || r_dims[1] != rows
+        || r_dims[0] != dirs
     {
         return wrong(format!(
             "weights {} and {} for input {}",
@@ -77,7 +87,7 @@ fn layer(c: &Call, gates: i64) -> Result<Reply, Fault> {
         Part {
             work: input.work(c, 0, 1),
             ins: vec![Feed::In(0), Feed::In(1)],
-            outs: vec![0],
+            outs: vec![Feed::Temp(0)],
             count: 1,
         },
         Part {
@@ -87,7 +97,7 @@ fn layer(c: &Call, gates: i64) -> Result<Reply, Fault> {
                 rhs: 1,
             },
             ins: vec![Feed::Temp(1), Feed::In(2)],
-            outs: vec![2],
+            outs: vec![Feed::Temp(2)],
             count: steps as u64,
         },
     ];

@@ -34,7 +34,7 @@ fn along(c: &Call) -> Result<Reply, Fault> {
             (true, false) => {}
         }
     }
-    let op: &str = &c.node.op;
+    let op: &str = c.op();
     let out = like(x, dims)?;
     let out = match &x.known {
         Some(known) if out.is_small() => {
@@ -139,7 +139,7 @@ fn scan(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;
     let elements = x.elements() as f64;
     let mut out = like(x, x.dims.clone())?;
-    if let (Some(Lit::Int(v)), 1, "CumSum") = (&x.known, x.dims.len(), &*c.node.op)
+    if let (Some(Lit::Int(v)), 1, "CumSum") = (&x.known, x.dims.len(), c.op())
         && c.int("exclusive", 0) == 0
         && c.int("reverse", 0) == 0
     {
@@ -164,8 +164,14 @@ fn scan(c: &Call) -> Result<Reply, Fault> {
 fn top_k(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;
     let at = axis(c.int("axis", -1), x.dims.len())?;
-    let Some(k) = c.int_at(1, "k")? else {
-        return wrong("it has no k");
+    let asked = match c.int_at(1, "k") {
+        Err(Fault::Open(_)) => None,
+        other => Some(other?),
+    };
+    let k = match asked {
+        Some(Some(k)) => k,
+        Some(None) => return wrong("it has no k"),
+        None => x.dims[at],
     };
     if !(0..=x.dims[at]).contains(&k) {
         return wrong(format!("the top {k} along axis {at} of {}", show(&x.dims)));
@@ -176,12 +182,16 @@ fn top_k(c: &Call) -> Result<Reply, Fault> {
     // A heap of k: one comparison per element and level.
     let ops = 1.0 + (k.max(1) as f64).log2().ceil();
     let elements = x.elements() as f64;
-    Ok(Reply::many(
+    let reply = Reply::many(
         outs,
         Work::Reduce {
             elements,
             ops,
             special: 0.0,
         },
-    ))
+    );
+    Ok(match asked {
+        Some(_) => reply,
+        None => reply.at_most("k is all"),
+    })
 }

@@ -1,13 +1,16 @@
 //! Lists of tensors: made, changed and taken apart at places known before the run.
 
 use super::Rule;
-use crate::import::onnx::call::{Call, Reply, Work, known_ints};
+use crate::import::onnx::call::{Call, Reply, Work, known_ints, like};
 use crate::import::onnx::elem::Elem;
 use crate::import::onnx::value::{Dims, Fault, Lit, Value, axis, open, show, wrong};
 
 pub(super) fn rule(op: &str) -> Option<Rule> {
     Some(match op {
         "SequenceEmpty" => |_| list(Vec::new()),
+        "Optional" => optional,
+        "OptionalGetElement" => |c| Ok(Reply::one(c.need(0)?.clone(), Work::Free)),
+        "OptionalHasElement" => has_element,
         "SequenceConstruct" => construct,
         "SequenceInsert" => insert,
         "SequenceErase" => erase,
@@ -19,8 +22,12 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
     })
 }
 
-/// A list counts as one tensor of all its elements.
 fn list(items: Vec<Value>) -> Result<Reply, Fault> {
+    Ok(Reply::one(value(items)?, Work::Free))
+}
+
+/// A list counts as one tensor of all its elements.
+pub(in crate::import::onnx) fn value(items: Vec<Value>) -> Result<Value, Fault> {
     let n = items
         .iter()
         .try_fold(0i64, |sum, v| sum.checked_add(v.elements()));
@@ -30,6 +37,28 @@ fn list(items: Vec<Value>) -> Result<Reply, Fault> {
     let elem = items.first().map_or(Elem::F32, |v| v.elem);
     let mut out = Value::new(Dims::from_slice(&[n]), elem)?;
     out.items = Some(items.into());
+    Ok(out)
+}
+
+/// The tensor itself, or an empty list for nothing.
+fn optional(c: &Call) -> Result<Reply, Fault> {
+    match c.get(0) {
+        Some(v) => Ok(Reply::one(v.clone(), Work::Free)),
+        None => list(Vec::new()),
+    }
+}
+
+fn has_element(c: &Call) -> Result<Reply, Fault> {
+    let is_there = match c.get(0) {
+        None => Some(false),
+        Some(v) => match &v.items {
+            // An empty list may be there or stand for nothing.
+            Some(items) if items.is_empty() => None,
+            Some(_) | None => Some(true),
+        },
+    };
+    let known = is_there.map(|x| Lit::Int([i64::from(x)].into()));
+    let out = Value::new(Dims::new(), Elem::Bool)?.with(known);
     Ok(Reply::one(out, Work::Free))
 }
 
@@ -74,7 +103,17 @@ fn erase(c: &Call) -> Result<Reply, Fault> {
 
 fn at(c: &Call) -> Result<Reply, Fault> {
     let all = items(c)?;
-    let i = place(c, 1, all.len(), 0)?;
+    let i = match place(c, 1, all.len(), 0) {
+        Err(Fault::Open(_)) => {
+            let largest = all.iter().max_by_key(|v| v.elements());
+            let found = largest.map(|v| like(v, v.dims.clone())).transpose()?;
+            let Some(found) = found else {
+                return open("the list is empty so far");
+            };
+            return Ok(Reply::one(found, Work::Free).at_most("the largest of the list"));
+        }
+        other => other?,
+    };
     match all.get(i) {
         Some(v) => Ok(Reply::one(v.clone(), Work::Free)),
         None => wrong("a position outside of the list"),

@@ -76,8 +76,13 @@ fn join(c: &Call, at: usize, out: &Value) -> Option<Lit> {
 fn slice(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;
     let rank = x.dims.len();
-    let starts = c.ints_at(1, "starts")?.unwrap_or_default();
-    let ends = c.ints_at(2, "ends")?.unwrap_or_default();
+    let (starts, ends) = match (c.ints_at(1, "starts"), c.ints_at(2, "ends")) {
+        (Err(Fault::Open(_)), _) | (_, Err(Fault::Open(_))) => {
+            let out = like(x, x.dims.clone())?;
+            return Ok(Reply::one(out, Work::Copy).at_most("all is kept"));
+        }
+        (starts, ends) => (starts?.unwrap_or_default(), ends?.unwrap_or_default()),
+    };
     let axes = c
         .ints_at(3, "axes")?
         .unwrap_or_else(|| (0..starts.len() as i64).collect());
@@ -265,8 +270,21 @@ fn resize(c: &Call) -> Result<Reply, Fault> {
         if sizes.len() != axes.len() {
             return wrong(format!("{} sizes for {} axes", sizes.len(), axes.len()));
         }
-        for (at, n) in axes.iter().zip(sizes) {
-            dims[*at] = n;
+        let each = axes.iter().zip(&sizes);
+        let ratios = each
+            .clone()
+            .map(|(at, n)| *n as f64 / x.dims[*at].max(1) as f64);
+        // The same scale along all axes: the one that fits inside, or around.
+        let common = match c.text("keep_aspect_ratio_policy") {
+            "not_larger" => Some(ratios.fold(f64::INFINITY, f64::min)),
+            "not_smaller" => Some(ratios.fold(0.0, f64::max)),
+            _ => None,
+        };
+        for (at, n) in each {
+            dims[*at] = match common {
+                Some(s) => (x.dims[*at] as f64 * s).round() as i64,
+                None => *n,
+            };
         }
     } else {
         let scales = scales(c)?;
@@ -300,7 +318,7 @@ fn resize(c: &Call) -> Result<Reply, Fault> {
 fn scales(c: &Call) -> Result<Vec<f64>, Fault> {
     use crate::import::onnx::ir::Attr;
     if let Some(Attr::Floats(list)) = c.node.attr("scales") {
-        return Ok(list.clone());
+        return Ok(list.to_vec());
     }
     let at = if c.opset() >= 11 { 2 } else { 1 };
     match &c.need(at)?.known {
