@@ -64,6 +64,7 @@ impl Configured {
                 context: plan.context,
             },
             symbols,
+            deadline: None,
         };
         Self {
             plan,
