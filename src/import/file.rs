@@ -73,7 +73,7 @@ fn from_toml(entry: &Entry, depth: usize) -> Result<Workload, Problems> {
     };
     match (base(entry, &source, &table, depth), extras) {
         (found, None) => found,
-        (Ok(workload), Some(Ok(extras))) => Ok(extras.attach(workload)),
+        (Ok(workload), Some(Ok(extras))) => extras.attach(workload),
         (Err(mut problems), Some(extras)) => {
             problems.extend(extras.err().unwrap_or_default());
             Err(problems)

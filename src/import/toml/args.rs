@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::ops::RangeInclusive;
 
-use crate::diag::{Code, Problem, did_you_mean};
-use crate::document::{Node, Reader, Value};
+use crate::diag::Code;
+use crate::document::{Node, Reader, Text, Value};
 use crate::expr::Environment;
 
 /// Largest size of a dimension.
@@ -310,7 +310,12 @@ pub(super) fn number(
     };
     let path = reader.path_of(key);
     let Some(value) = env.get(name) else {
-        reader.push(undefined(node, &path, name, env));
+        // As an expression it is reported, unless its own definition already was.
+        let expression = Node {
+            value: Value::Text(Text::new(format!("= {name}"))),
+            ..node.clone()
+        };
+        reader.evaluate(key, &expression);
         return None;
     };
     if !range.contains(&value.value) {
@@ -323,18 +328,6 @@ pub(super) fn number(
         return None;
     }
     Some(value.value)
-}
-
-fn undefined(node: &Node, path: &str, name: &str, env: &Environment) -> Problem {
-    let message = format!("`{path}`: no dimension or parameter is called `{name}`");
-    let problem = node.problem(Code::Reference, message);
-    match did_you_mean(name, env.names()) {
-        Some(label) => problem.label(label),
-        None => {
-            let names: Vec<&str> = env.names().take(12).collect();
-            problem.help(format!("known are: {}", names.join(", ")))
-        }
-    }
 }
 
 /// Whether a text can be a name in an expression.

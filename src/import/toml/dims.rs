@@ -75,23 +75,7 @@ pub(super) fn evaluate(
             None => reader.context().define_broken(name),
         }
     }
-    let uses: Vec<(&str, Option<&Expr>)> = named.iter().map(|(n, v)| (*n, expression(v))).collect();
-    let sorted = order(&uses).unwrap_or_else(|cycles| {
-        for cycle in cycles {
-            let names: Vec<String> = cycle
-                .0
-                .iter()
-                .chain(cycle.0.first())
-                .map(|i| format!("`{}`", named[*i].0))
-                .collect();
-            let message = format!("sizes depend on each other: {}", names.join(" -> "));
-            reader.push(named[cycle.0[0]].1.problem(Code::Cycle, message));
-            for at in cycle.0 {
-                reader.context().define_broken(named[at].0);
-            }
-        }
-        Vec::new()
-    });
+    let sorted = sorted(reader, &mut named);
     for at in sorted {
         let (name, node) = named[at];
         let found = match given.get(name) {
@@ -108,6 +92,32 @@ pub(super) fn evaluate(
         }
     }
     env
+}
+
+/// An order in which each comes after those it uses; those in a circle are reported and left out.
+fn sorted(reader: &Reader<'_>, named: &mut Vec<(&str, &Node)>) -> Vec<usize> {
+    let uses = |named: &[(&str, &Node)]| {
+        let uses: Vec<(&str, Option<&Expr>)> =
+            named.iter().map(|(n, v)| (*n, expression(v))).collect();
+        order(&uses)
+    };
+    let cycles = match uses(named) {
+        Ok(sorted) => return sorted,
+        Err(cycles) => cycles,
+    };
+    let mut broken = Vec::new();
+    for cycle in cycles {
+        let members = cycle.0.iter().chain(cycle.0.first());
+        let names: Vec<String> = members.map(|i| format!("`{}`", named[*i].0)).collect();
+        let message = format!("sizes depend on each other: {}", names.join(" -> "));
+        reader.push(named[cycle.0[0]].1.problem(Code::Cycle, message));
+        broken.extend(cycle.0.iter().map(|i| named[*i].0));
+    }
+    for name in &broken {
+        reader.context().define_broken(name);
+    }
+    named.retain(|(name, _)| !broken.contains(name));
+    uses(named).unwrap_or_default()
 }
 
 /// The value of an entry; the keys of its table are checked.

@@ -70,7 +70,7 @@ pub(in crate::import) fn read(
     }
     let name = head.name.unwrap_or_else(|| entry.name.clone());
     let workload = Workload::new(name, &*entry.origin, Arc::new(model));
-    Ok(extras.attach(workload))
+    extras.attach(workload)
 }
 
 fn head(root: &Reader<'_>) -> Head {

@@ -1,11 +1,11 @@
 //! What a workload says of its use: requests, and the time within which it must be done.
 
 use crate::catalog;
-use crate::diag::{Code, Problems, Source};
+use crate::diag::{Code, Problem, Problems, Source};
 use crate::document::{Context, Node, Reader, Table};
 use crate::expr::Environment;
 use crate::units::{Hertz, Seconds};
-use crate::workload::{Length, RequestClass, Requests, Workload};
+use crate::workload::{Length, Phase, RequestClass, Requests, Workload};
 
 /// Most tokens of a length.
 const MAX_TOKENS: u64 = 1 << 32;
@@ -31,14 +31,25 @@ pub(in crate::import) struct Extras {
 
 impl Extras {
     /// The workload with them.
-    pub(in crate::import) fn attach(self, mut workload: Workload) -> Workload {
+    ///
+    /// # Errors
+    /// E0305 if the model has no tokens to be asked for.
+    pub(in crate::import) fn attach(self, mut workload: Workload) -> Result<Workload, Problems> {
         if let Some(limit) = self.deadline {
             workload = workload.with_deadline(limit);
         }
-        match self.requests {
-            Some(requests) => workload.with_requests(requests),
-            None => workload,
+        let Some(requests) = self.requests else {
+            return Ok(workload);
+        };
+        if workload.card().default_phase == Phase::Infer {
+            let message = format!(
+                "`{}` takes no requests: it is not a language model",
+                workload.name
+            );
+            let problem = Problem::new(Code::FixedDim, message);
+            return Err(problem.help("leave [[request]] out").into());
         }
+        Ok(workload.with_requests(requests))
     }
 }
 
