@@ -32,6 +32,8 @@ pub struct WorkloadPart {
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs that were asked for.
     pub shapes: BTreeMap<String, Vec<u64>>,
+    /// Settings of the software that differ from their defaults.
+    pub software: BTreeMap<&'static str, String>,
 }
 
 /// Peaks of the chip.
@@ -143,9 +145,12 @@ impl WorkloadPart {
         scenario: &Scenario,
         weight_dtype: Option<&'static str>,
     ) -> Self {
-        let tokens = match phase {
-            Phase::Infer => None,
-            Phase::Prefill | Phase::Decode | Phase::Generate => Some(()),
+        let (tokens, answers) = match phase {
+            Phase::Infer => (None, None),
+            Phase::Train => (Some(()), None),
+            Phase::Prefill | Phase::Decode | Phase::Generate | Phase::PostTrain | Phase::Score => {
+                (Some(()), Some(()))
+            }
         };
         let dtype = scenario.precision.to_string();
         Self {
@@ -153,11 +158,12 @@ impl WorkloadPart {
             phase: phase.name(),
             batch: scenario.batch.or(tokens.map(|()| 1)),
             prompt: tokens.map(|()| scenario.prompt),
-            output: tokens.map(|()| scenario.output),
+            output: answers.map(|()| scenario.output),
             dtype: (!dtype.is_empty()).then_some(dtype),
             weight_dtype,
             dims: scenario.dims.clone(),
             shapes: scenario.shapes.clone(),
+            software: scenario.software.changed().into_iter().collect(),
         }
     }
 }
@@ -200,6 +206,8 @@ pub(super) fn parts(memory: &MemoryUse) -> Keyed<f64> {
         ("weight_bytes", memory.weights),
         ("kv_cache_bytes", memory.kv_cache),
         ("state_bytes", memory.state),
+        ("gradient_bytes", memory.gradients),
+        ("optimizer_bytes", memory.optimizer),
         ("activation_bytes", memory.activations),
         ("reserve_bytes", memory.reserve),
     ];
@@ -242,14 +250,18 @@ impl RunDocument {
             let operators = phase.operators.iter();
             operators.map(|op| OperatorPart::of(phase.phase, op))
         });
+        let mut workload = WorkloadPart::of(
+            &estimate.model,
+            estimate.phase,
+            &estimate.scenario,
+            estimate.weight_dtype.map(|d| d.name()),
+        );
+        if estimate.phase == Phase::Train && estimate.trained_tokens_per_s.is_none() {
+            workload.prompt = None;
+        }
         Self {
             schema: SCHEMA,
-            workload: WorkloadPart::of(
-                &estimate.model,
-                estimate.phase,
-                &estimate.scenario,
-                estimate.weight_dtype.map(|d| d.name()),
-            ),
+            workload,
             hardware: HardwarePart::of(system, &estimate.roofs, area),
             totals: TotalsPart::of(estimate),
             fit: MemoryPart::of(&estimate.memory),

@@ -10,8 +10,10 @@ mod phase;
 mod price;
 mod question;
 mod run;
+mod speculative;
 mod stage;
 mod task;
+mod training;
 
 pub use crate::footprint::Area;
 pub use estimate::{

@@ -64,6 +64,7 @@ impl Task {
             model: self.model.clone(),
             chip: system.name.clone(),
             generation: generates.then(|| generation(&self.scenario, &phases, &totals)),
+            trained_tokens_per_s: self.tokens.map(|n| n / totals.latency.0),
             scenario: self.scenario.clone(),
             phase: self.phase,
             weight_dtype,
@@ -203,7 +204,8 @@ fn generation(scenario: &Scenario, phases: &[PhaseEstimate], totals: &Totals) ->
     let tokens = (scenario.output * scenario.batch_size()) as f64;
     Generation {
         ttft: of(Phase::Prefill).map_or(Seconds::ZERO, |p| p.totals.latency),
-        tpot: decode.map(|p| p.totals.latency / p.steps as f64),
+        // A step may make several tokens.
+        tpot: decode.map(|p| p.totals.latency / (scenario.output.saturating_sub(1)) as f64),
         tokens_per_s: tokens / totals.latency.0,
         energy_per_output_token: totals.energy.map(|e| e / tokens),
     }

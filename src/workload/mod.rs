@@ -15,6 +15,7 @@ mod dtype;
 mod einsum;
 mod experts;
 mod graph;
+mod lora;
 mod model;
 mod operator;
 mod precision;
@@ -23,7 +24,9 @@ mod scenario;
 mod software;
 mod sparsity;
 mod tensor;
+pub mod train;
 mod transform;
+mod unfused;
 
 pub use attention::{Attention, Mask};
 pub use dtype::Dtype;
@@ -36,8 +39,8 @@ pub use precision::{Precision, PrecisionError};
 pub use scan::{Recurrence, Scan};
 pub use scenario::{Phase, Scenario};
 pub use software::{
-    Fusing, KNOBS, Knob, Latent, Optimizer, Recompute, ScanForm, Software, SoftwareError,
-    Speculation,
+    Dropout, Fusing, Gradients, KNOBS, Knob, Latent, Optimizer, Recompute, ScanForm, Software,
+    SoftwareError, Speculation,
 };
 pub use sparsity::{Sparsity, SparsityError};
 pub use tensor::{Group, Role, Tensor, TensorId};

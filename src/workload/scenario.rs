@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Precision, Software};
+use super::{Precision, Software, Workload};
 
 /// Part of a model's life that is priced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,11 +17,24 @@ pub enum Phase {
     Decode,
     /// Prefill, then decode.
     Generate,
+    /// Forward pass, backward pass and optimizer step over one batch.
+    Train,
+    /// Rollout, scoring and update: one step of reinforcement learning.
+    PostTrain,
+    /// Forward passes over finished answers: a part of post-training.
+    Score,
 }
 
 impl Phase {
-    /// All phases.
-    pub const ALL: [Self; 4] = [Self::Infer, Self::Prefill, Self::Decode, Self::Generate];
+    /// All phases that can be asked for.
+    pub const ALL: [Self; 6] = [
+        Self::Infer,
+        Self::Prefill,
+        Self::Decode,
+        Self::Generate,
+        Self::Train,
+        Self::PostTrain,
+    ];
 
     /// The name users write.
     pub fn name(self) -> &'static str {
@@ -30,6 +43,9 @@ impl Phase {
             Self::Prefill => "prefill",
             Self::Decode => "decode",
             Self::Generate => "generate",
+            Self::Train => "train",
+            Self::PostTrain => "post-train",
+            Self::Score => "score",
         }
     }
 }
@@ -46,7 +62,8 @@ impl FromStr for Phase {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|p| p.name() == text);
         found.copied().ok_or_else(|| {
-            format!("`{text}` is not a phase; known: infer, prefill, decode, generate")
+            let names: Vec<&str> = Self::ALL.iter().map(|p| p.name()).collect();
+            format!("`{text}` is not a phase; known: {}", names.join(", "))
         })
     }
 }
@@ -66,6 +83,8 @@ pub struct Scenario {
     pub precision: Precision,
     /// Settings of the software.
     pub software: Software,
+    /// The model that proposes tokens, which the settings name.
+    pub draft_model: Option<Workload>,
     /// Values of symbolic dimensions.
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs.
@@ -83,6 +102,7 @@ impl Default for Scenario {
             output: 256,
             precision: Precision::default(),
             software: Software::default(),
+            draft_model: None,
             dims: BTreeMap::new(),
             shapes: BTreeMap::new(),
             unknown_as_bytes: false,
