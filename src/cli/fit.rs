@@ -112,9 +112,9 @@ fn verdict(
 ) -> Result<(Fit, Option<Dtype>), Problems> {
     let scenario = ask.scenario();
     let stage = match ask.context {
-        Some(_) => Stage::Tokens {
+        Some(context) => Stage::Tokens {
             tokens: 1,
-            past: scenario.prompt,
+            past: context.saturating_sub(1),
         },
         None => Stage::Infer,
     };

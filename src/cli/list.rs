@@ -9,7 +9,7 @@ use crate::record::{ChipRow, MetricRow, ModelRow, OpRow, SettingRow, class_name}
 use crate::report::{Cell, Column, Table};
 use crate::simulate::{Metric, Step, binding, phase_of, steps};
 use crate::units::{Bytes, BytesPerSecond, Meters, OpsPerSecond, Watts, count, significant};
-use crate::workload::{KNOBS, OpKind, Scenario, Software, Workload};
+use crate::workload::{KNOBS, OWN_SETTINGS, OpKind, Scenario, Software, Workload};
 
 use super::args::{ListArgs, ListKind};
 use super::console::Console;
@@ -193,7 +193,7 @@ fn metrics(console: &Console) -> Result<(), Problems> {
 /// What `--set scenario.NAME` and the axes of a sweep can turn.
 fn settings(console: &Console) -> Result<(), Problems> {
     let plain = Software::default();
-    let own = super::settings::OWN.iter();
+    let own = OWN_SETTINGS.iter();
     let own = own.map(|(name, allowed, default, doc)| SettingRow {
         name,
         allowed,

@@ -2,46 +2,12 @@
 
 use crate::diag::{Code, Problem, Problems, did_you_mean};
 use crate::simulate::Task;
-use crate::workload::{KNOBS, Phase, Precision, Scenario, Software, SoftwareError, Workload};
+use crate::workload::{Scenario, SettingError, Software, Workload};
 
 use super::load;
 
 /// Before the names of settings of the scenario.
 const PREFIX: &str = "scenario.";
-
-/// Settings of the scenario that are not of the software: name, values, default, and what it is.
-pub(super) const OWN: [(&str, &str, &str, &str); 5] = [
-    (
-        "batch",
-        "give a whole number from 1",
-        "1",
-        "sequences or samples at once, as --batch",
-    ),
-    (
-        "prompt",
-        "give a whole number from 1",
-        "1024",
-        "prompt tokens per sequence, as --prompt",
-    ),
-    (
-        "output",
-        "give a whole number from 1",
-        "256",
-        "output tokens per sequence, as --output",
-    ),
-    (
-        "dtype",
-        "give a data type, or one by role, such as w=int4,a=bf16,kv=fp8",
-        "the model's own",
-        "formats, as --dtype",
-    ),
-    (
-        "phase",
-        "give infer, prefill, decode, generate, train or post-train",
-        "the model's own",
-        "part of the model's life, as --phase",
-    ),
-];
 
 /// Names and values.
 pub(super) type Pairs = Vec<(String, String)>;
@@ -80,8 +46,8 @@ pub(super) fn apply(
             };
             let message = format!("`scenario.{name}` is also given by {other}");
             problems.push(Problem::new(Code::Disagreement, message).help("keep one"));
-        } else if let Err(problem) = set(scenario, name, value) {
-            problems.push(problem);
+        } else if let Err(error) = scenario.set(name, value) {
+            problems.push(refused(&error));
         }
     }
     if problems.has_errors() {
@@ -93,44 +59,26 @@ pub(super) fn apply(
     Ok(())
 }
 
-fn set(scenario: &mut Scenario, name: &str, value: &str) -> Result<(), Problem> {
-    let wrong = |allowed: String| {
-        let message = format!("`scenario.{name}` = {value} is not possible");
-        Problem::new(Code::OutOfRange, message).note(allowed)
-    };
-    let whole = || {
-        let n = value.parse::<u64>().ok().filter(|n| *n > 0);
-        n.ok_or_else(|| wrong("give a whole number from 1".to_owned()))
-    };
-    match name {
-        "batch" => scenario.batch = Some(whole()?),
-        "prompt" => scenario.prompt = whole()?,
-        "output" => scenario.output = whole()?,
-        "dtype" => {
-            let parsed = value.parse::<Precision>();
-            scenario.precision = parsed.map_err(|e| wrong(e.to_string()))?;
+/// The problem of a setting that could not be made.
+fn refused(error: &SettingError) -> Problem {
+    match error {
+        SettingError::Value {
+            name,
+            value,
+            allowed,
+        } => {
+            let message = format!("`scenario.{name}` = {value} is not possible");
+            Problem::new(Code::OutOfRange, message).note(allowed.clone())
         }
-        "phase" => scenario.phase = Some(value.parse::<Phase>().map_err(wrong)?),
-        _ => match scenario.software.set(name, value) {
-            Ok(()) => {}
-            Err(SoftwareError::Value { allowed, .. }) => return Err(wrong(allowed.to_owned())),
-            Err(SoftwareError::Name(_)) => return Err(unknown(name)),
-        },
+        SettingError::Name(name) => {
+            let problem = Problem::new(Code::Reference, error.to_string());
+            let problem = match did_you_mean(name, Scenario::setting_names()) {
+                Some(hint) => problem.help(hint),
+                None => problem,
+            };
+            problem.help("all of them: wattline list settings")
+        }
     }
-    Ok(())
-}
-
-fn unknown(name: &str) -> Problem {
-    let problem = Problem::new(
-        Code::Reference,
-        format!("`scenario.{name}` is not a setting"),
-    );
-    let names = KNOBS.iter().map(|k| k.name).chain(OWN.map(|own| own.0));
-    let problem = match did_you_mean(name, names) {
-        Some(hint) => problem.help(hint),
-        None => problem,
-    };
-    problem.help("all of them: wattline list settings")
 }
 
 /// W0301 for each changed setting of the software without which the same work is done.

@@ -70,7 +70,7 @@ fn widest(
             let stage = training::suited(workload, stage);
             let (mut forward, _) = workload.graph(&binding(scenario, stage))?;
             with_draft(&mut forward, phase, stage, scenario)?;
-            let graph = training::rewritten(phase, forward, &scenario.software);
+            let graph = training::rewritten(phase, forward, &scenario.software)?;
             let live = peak(&graph, &fused(&graph, scenario.software.fusing)).bytes;
             include(&mut found, &graph, training::activations(&graph, live));
         }

@@ -64,7 +64,7 @@ impl Task {
             let stage = training::suited(workload, step.stage);
             let (mut forward, warnings) = workload.graph(&binding(scenario, stage))?;
             with_draft(&mut forward, step.phase, stage, scenario)?;
-            let graph = training::rewritten(step.phase, forward, &scenario.software);
+            let graph = training::rewritten(step.phase, forward, &scenario.software)?;
             for problem in warnings {
                 task.warnings.push(problem);
             }

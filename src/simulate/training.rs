@@ -1,8 +1,10 @@
 //! Steps of training and of post-training: their graphs, what they keep, and what must be in memory.
 
-use crate::diag::Problems;
+use crate::diag::{Code, Problem, Problems};
 use crate::units::Bytes;
-use crate::workload::{OpGraph, Phase, Precision, Scenario, Software, Stage, Workload, train};
+use crate::workload::{
+    OpGraph, Phase, Precision, Role, Scenario, Software, Stage, Workload, train,
+};
 
 use super::estimate::MemoryUse;
 
@@ -20,10 +22,13 @@ pub(super) fn with_format(workload: &Workload, scenario: &Scenario, phase: Phase
     let trains = matches!(phase, Phase::Train | Phase::PostTrain);
     let is_wide = workload.card().dtype.bits() > 16.0;
     let is_open = scenario.precision == Precision::default();
-    if trains && is_open && is_wide && has_tokens(workload) {
-        if let Ok(bf16) = "bf16".parse() {
-            scenario.precision = bf16;
-        }
+    if trains
+        && is_open
+        && is_wide
+        && has_tokens(workload)
+        && let Ok(bf16) = "bf16".parse()
+    {
+        scenario.precision = bf16;
     }
     scenario
 }
@@ -37,16 +42,46 @@ pub(super) fn suited(workload: &Workload, stage: Stage) -> Stage {
 }
 
 /// The graph of a phase from the forward pass.
-pub(super) fn rewritten(phase: Phase, forward: OpGraph, software: &Software) -> OpGraph {
+///
+/// # Errors
+/// E0105 if weights are to be trained that are stored as integers.
+pub(super) fn rewritten(
+    phase: Phase,
+    forward: OpGraph,
+    software: &Software,
+) -> Result<OpGraph, Problems> {
     match phase {
-        Phase::Train => train::graph(&forward, software),
+        Phase::Train => trained(&forward, software),
         Phase::Infer
         | Phase::Prefill
         | Phase::Decode
         | Phase::Generate
         | Phase::Score
-        | Phase::PostTrain => forward,
+        | Phase::PostTrain => Ok(forward),
     }
+}
+
+fn trained(forward: &OpGraph, software: &Software) -> Result<OpGraph, Problems> {
+    let products = forward.operators().filter(|op| op.macs() > 0.0);
+    let weights = products
+        .flat_map(|op| &op.inputs)
+        .map(|id| forward.tensor(*id));
+    let whole = weights
+        .filter(|t| t.role == Role::Weight && !t.dtype.is_float())
+        .find(|_| software.lora_rank == 0);
+    if let Some(tensor) = whole {
+        let message = format!("weights of {} cannot be trained", tensor.dtype);
+        let problem = Problem::new(Code::OutOfRange, message);
+        return Err(problem
+            .help("choose a float with --dtype, or train adapters: --set scenario.lora_rank=16")
+            .into());
+    }
+    let graph = train::graph(forward, software);
+    if !graph.tensors().iter().any(|t| t.role == Role::Gradient) {
+        let message = "the model has no weights that could be trained";
+        return Err(Problem::new(Code::OutOfRange, message).into());
+    }
+    Ok(graph)
 }
 
 /// Activations in memory at once: the largest live set of the graph, in which each repeated layer stands

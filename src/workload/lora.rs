@@ -2,7 +2,7 @@
 //!
 //! `y = x·W + (x·A)·B` with `A: [k, r]`, `B: [r, n]`. A product that joins several layers (queries, keys and
 //! values; both halves of a gate) has an `A` of its own for each part, as adapters are trained for the
-//! separate layers. The layers behind which no other product comes have none: they make the output.
+//! separate layers. The layer that makes the output has none.
 //!
 //! Source: Hu et al., "LoRA", ICLR 2022, equation 3; the choice of layers: Hugging Face PEFT,
 //! `target_modules="all-linear"`.
@@ -49,15 +49,16 @@ pub(super) fn apply(graph: OpGraph, binding: &Binding) -> OpGraph {
         touched: Popularity::new(software.adapters, 1, 1.0)
             .touched(binding.batch.unwrap_or(1) as f64),
     };
-    let inner = with_products_behind(&graph);
+    let finished = outputs(&graph);
     let mut adapted = graph.without_operators();
     let mut instead: FxHashMap<TensorId, TensorId> = FxHashMap::default();
-    for (id, op) in graph.nodes() {
+    for op in graph.operators() {
         let mut op = op.clone();
         for input in &mut op.inputs {
             *input = instead.get(input).copied().unwrap_or(*input);
         }
-        let linear = linear(&graph, &op).filter(|_| inner.contains(&id.index()));
+        let is_last = op.outputs.iter().any(|o| finished.contains(o));
+        let linear = linear(&graph, &op).filter(|_| !is_last);
         adapted.add(op.clone());
         if let (Some(sizes), Some(&y)) = (linear, op.outputs.first()) {
             let parts = parts(&op);
@@ -83,22 +84,26 @@ fn linear(graph: &OpGraph, op: &Operator) -> Option<[u64; 3]> {
     (is_linear && n as f64 * k as f64 == weight.elements()).then_some([m, n, k])
 }
 
-/// Operators from which another product with a weight, an attention or a recurrence can be reached.
-fn with_products_behind(graph: &OpGraph) -> FxHashSet<usize> {
-    let mut feeding: FxHashSet<TensorId> = FxHashSet::default();
-    let mut found = FxHashSet::default();
+/// Tensors that become the output without meeting another activation: results of the output layer.
+fn outputs(graph: &OpGraph) -> FxHashSet<TensorId> {
+    let mut found: FxHashSet<TensorId> = FxHashSet::default();
     let operators: Vec<&Operator> = graph.operators().collect();
-    for (i, op) in operators.iter().enumerate().rev() {
-        let feeds = op.outputs.iter().any(|o| feeding.contains(o));
-        if feeds {
-            found.insert(i);
+    for op in operators.iter().rev() {
+        for output in &op.outputs {
+            if graph.tensor(*output).role == Role::Output {
+                found.insert(*output);
+            }
         }
-        let is_product = matches!(
-            op.kind,
-            OpKind::Einsum { .. } | OpKind::Attention(_) | OpKind::Experts(_) | OpKind::Scan(_)
-        );
-        if feeds || is_product {
-            feeding.extend(&op.inputs);
+        let streams: Vec<TensorId> = op
+            .inputs
+            .iter()
+            .copied()
+            .filter(|i| graph.tensor(*i).role != Role::Weight)
+            .collect();
+        let is_finish = matches!(op.kind, OpKind::Elementwise(_) | OpKind::Layout(_))
+            && op.outputs.iter().any(|o| found.contains(o));
+        if let (true, [only]) = (is_finish, streams.as_slice()) {
+            found.insert(*only);
         }
     }
     found

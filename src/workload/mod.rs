@@ -37,7 +37,7 @@ pub use model::{Binding, Card, Limits, Model, Stage, Symbol, Workload};
 pub use operator::{OpKind, Operator, VectorWork, View};
 pub use precision::{Precision, PrecisionError};
 pub use scan::{Recurrence, Scan};
-pub use scenario::{Phase, Scenario};
+pub use scenario::{OWN_SETTINGS, Phase, Scenario, SettingError};
 pub use software::{
     Dropout, Fusing, Gradients, KNOBS, Knob, Latent, Optimizer, Recompute, ScanForm, Software,
     SoftwareError, Speculation,

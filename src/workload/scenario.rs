@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Precision, Software, Workload};
+use super::{KNOBS, Precision, Software, SoftwareError, Workload};
 
 /// Part of a model's life that is priced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,9 +110,133 @@ impl Default for Scenario {
     }
 }
 
+/// Why a setting could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// Not a setting.
+    #[error("`scenario.{0}` is not a setting")]
+    Name(String),
+    /// Not one of its values.
+    #[error("`scenario.{name}` = {value} is not possible; {allowed}")]
+    Value {
+        /// Setting.
+        name: String,
+        /// As given.
+        value: String,
+        /// What may be given.
+        allowed: String,
+    },
+}
+
+/// A setting that is not of the software: name, values, default, and what it is.
+pub const OWN_SETTINGS: [(&str, &str, &str, &str); 5] = [
+    (
+        "batch",
+        COUNT,
+        "1",
+        "sequences or samples at once, as --batch",
+    ),
+    (
+        "prompt",
+        COUNT,
+        "1024",
+        "prompt tokens per sequence, as --prompt",
+    ),
+    (
+        "output",
+        COUNT,
+        "256",
+        "output tokens per sequence, as --output",
+    ),
+    (
+        "dtype",
+        "give a data type, or one by role, such as w=int4,a=bf16,kv=fp8",
+        "the model's own",
+        "formats, as --dtype",
+    ),
+    (
+        "phase",
+        "give infer, prefill, decode, generate, train or post-train",
+        "the model's own",
+        "part of the model's life, as --phase",
+    ),
+];
+
+/// What a count takes.
+const COUNT: &str = "give a whole number from 1";
+
+/// Largest count.
+const MAX_COUNT: u64 = 1_000_000_000_000;
+
 impl Scenario {
+    /// Names of all settings, those of the software first.
+    pub fn setting_names() -> impl Iterator<Item = &'static str> {
+        let software = KNOBS.iter().map(|k| k.name);
+        software.chain(OWN_SETTINGS.iter().map(|own| own.0))
+    }
+
+    /// Makes a setting from its text; a draft is named, not read.
+    ///
+    /// # Errors
+    /// [`SettingError`] if there is no such setting, or it does not take this value.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
+        let wrong = |allowed: String| SettingError::Value {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            allowed,
+        };
+        let whole = || {
+            let n = value.trim().parse::<u64>().ok();
+            let n = n.filter(|n| (1..=MAX_COUNT).contains(n));
+            n.ok_or_else(|| wrong(COUNT.to_owned()))
+        };
+        match name {
+            "batch" => self.batch = Some(whole()?),
+            "prompt" => self.prompt = whole()?,
+            "output" => self.output = whole()?,
+            "dtype" => {
+                let parsed = value.parse::<Precision>();
+                self.precision = parsed.map_err(|e| wrong(e.to_string()))?;
+            }
+            "phase" => self.phase = Some(value.parse::<Phase>().map_err(wrong)?),
+            _ => self.software.set(name, value).map_err(|e| match e {
+                SoftwareError::Name(name) => SettingError::Name(name),
+                SoftwareError::Value { allowed, .. } => wrong(allowed.to_owned()),
+            })?,
+        }
+        Ok(())
+    }
+
     /// Sequences or samples at once.
     pub fn batch_size(&self) -> u64 {
         self.batch.unwrap_or(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_made_by_name() {
+        let mut scenario = Scenario::default();
+        for (name, value) in [
+            ("batch", "4"),
+            ("prompt", "2048"),
+            ("output", "64"),
+            ("dtype", "fp8"),
+            ("phase", "post-train"),
+            ("lora_rank", "8"),
+        ] {
+            scenario.set(name, value).expect(name);
+        }
+        assert_eq!((scenario.batch, scenario.prompt), (Some(4), 2048));
+        assert_eq!(scenario.phase, Some(Phase::PostTrain));
+        assert_eq!(scenario.software.lora_rank, 8);
+        let error = scenario.set("batch", "0").expect_err("is no batch");
+        let text = "`scenario.batch` = 0 is not possible; give a whole number from 1";
+        assert_eq!(error.to_string(), text);
+        let error = scenario.set("bacth", "1").expect_err("is no name");
+        assert_eq!(error, SettingError::Name("bacth".to_owned()));
     }
 }
