@@ -83,7 +83,9 @@ fn attention(c: &Call) -> Result<Reply, Fault> {
         like(v, Dims::from_slice(&[batch, kv_heads, kv_len, v_dim]))?,
         like(q, Dims::from_slice(&[batch, q_heads, q_len, kv_len]))?,
     ];
-    let given = c.get(3).and_then(|v| hint::mask([v].into_iter(), q_len, kv_len));
+    let given = c
+        .get(3)
+        .and_then(|v| hint::mask([v].into_iter(), q_len, kv_len));
     let mask = if c.int("is_causal", 0) != 0 {
         Mask::Causal
     } else {
