@@ -7,6 +7,7 @@ use crate::simulate::{Constraint, Metric};
 use crate::workload::{Phase, Precision, Scenario};
 
 use super::axis::{self, ReadAxis};
+use super::space::Setting;
 
 /// The schema this version reads.
 const SCHEMA: f64 = 1.0;
@@ -305,12 +306,11 @@ fn set_twice(root: &Reader, axes: &[Option<ReadAxis>], workloads: &[Option<ReadW
                 let dims = || workload.table.get("dims").and_then(Node::as_table);
                 let name = setting.short();
                 let given = match setting {
-                    super::Setting::Dim(_) => dims().and_then(|d| d.get(name)),
-                    super::Setting::Chip(_) | super::Setting::Software(_) => None,
-                    super::Setting::Batch
-                    | super::Setting::Prompt
-                    | super::Setting::Output
-                    | super::Setting::Dtype => workload.table.get(name),
+                    Setting::Dim(_) => dims().and_then(|d| d.get(name)),
+                    Setting::Chip(_) | Setting::Software(_) => None,
+                    Setting::Batch | Setting::Prompt | Setting::Output | Setting::Dtype => {
+                        workload.table.get(name)
+                    }
                 };
                 if let Some(node) = given {
                     let message =
