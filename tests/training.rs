@@ -767,4 +767,25 @@ values = ["none", "llama-3.2-1b"]
         code == 2 && err.contains("did you mean `lora_rank`?"),
         "{err}"
     );
+    // Settings of a workload, and from outside.
+    let fixed = text.replace(
+        "model = \"llama-3.1-8b\"",
+        "model = \"llama-3.1-8b\"\nfusion = \"none\"",
+    );
+    std::fs::write(&file, &fixed).expect("is written");
+    let args = ["sweep", &path, "-o", &out, "--set", "scenario.mla=naive"];
+    let (code, _, err) = wattline(&args);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("W0301 `scenario.mla` was set but no result depends on it"),
+        "{err}"
+    );
+    assert!(!err.contains("scenario.fusion"), "{err}");
+    let clash = fixed.replace("fusion =", "lora_rank = 4\nfusion =");
+    std::fs::write(&file, clash).expect("is written");
+    let (code, _, err) = wattline(&["sweep", &path, "-o", &out]);
+    assert!(
+        code == 2 && err.contains("is also turned by an axis"),
+        "{err}"
+    );
 }
