@@ -33,7 +33,7 @@ pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Prob
 
 fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     let (chip_sets, scenario_sets) = settings::split(&args.sets);
-    refuse(&[("--set of a chip's key", !chip_sets.is_empty())], "model")?;
+    refuse(&[("--set", !chip_sets.is_empty())], "model")?;
     let workload = load::model(&args.name)?;
     let scenario = scenario(args, workload.card(), &scenario_sets)?;
     let phase = simulate::phase_of(&workload, &scenario)?;
@@ -143,7 +143,7 @@ fn chip(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     ];
     refuse(&flags, "chip")?;
     let (chip_sets, scenario_sets) = settings::split(&args.sets);
-    refuse(&[("--set scenario.*", !scenario_sets.is_empty())], "chip")?;
+    refuse(&[("--set", !scenario_sets.is_empty())], "chip")?;
     let (system, warnings) = load::evaluate(&args.name, &chip_sets)?;
     let area = footprint::area(&system).total.map(|a| a.0);
     let hardware = HardwarePart::of(&system, &simulate::roofs(&system), area);
