@@ -1,46 +1,27 @@
-//! Parameters, cache sizes and multiplications of real configurations against counts made elsewhere.
+//! Parameters, cache and state sizes and multiplications of configurations against counts made elsewhere.
 //!
-//! `WATTLINE_DATA` names a folder with `hf-configs/golden.csv` (counted with transformers on meta
-//! tensors and torch's FlopCounterMode); without it only the catalog's own entries are checked.
+//! `tests/catalog/configurations.csv` holds the counts of every configuration of the catalog.
+//! `WATTLINE_DATA` names a folder with `hf-configs/golden.csv`, whose files are read as a user's.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use wattline::diag::Code;
-use wattline::workload::{Binding, Role, Stage, Workload};
+use wattline::workload::{Binding, Dtype, Role, Stage, Workload};
 use wattline::{catalog, import};
-
-/// Configurations that must be read, whatever the data folder holds.
-const REQUIRED: [&str; 24] = [
-    "bert-base-uncased",
-    "gemma-2-2b",
-    "gemma-2-9b",
-    "gemma-3-1b",
-    "gemma-3-27b",
-    "gemma-3-4b",
-    "gpt2",
-    "gpt3-175b",
-    "llama-2-13b",
-    "llama-2-70b",
-    "llama-2-7b",
-    "llama-3.1-405b",
-    "llama-3.1-70b",
-    "llama-3.1-8b",
-    "llama-3.2-1b",
-    "mistral-7b-v0.1",
-    "phi-3-mini-4k",
-    "phi-4",
-    "qwen2.5-72b",
-    "qwen2.5-7b",
-    "qwen3-0.6b",
-    "qwen3-32b",
-    "qwen3-8b",
-    "vit-base-patch16-224",
-];
 
 /// Counts are exact; the tolerance is that of the double sums.
 const TOLERANCE: f64 = 1e-9;
+
+/// Counts of one model; what was not counted is `None`.
+struct Counts {
+    parameters: f64,
+    active: f64,
+    kv_elements: f64,
+    state_elements: f64,
+    /// Tokens of the pass, and its operations.
+    flops: Option<(u64, f64)>,
+}
 
 type Row = BTreeMap<String, String>;
 
@@ -50,20 +31,20 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "config_counts: {text}");
 }
 
-fn golden() -> Option<(PathBuf, Vec<Row>)> {
-    let folder = PathBuf::from(std::env::var_os("WATTLINE_DATA")?).join("hf-configs");
-    let mut reader =
-        csv::Reader::from_path(folder.join("golden.csv")).expect("golden.csv is there");
-    let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
-    Some((folder, rows.expect("golden.csv is valid")))
-}
-
 fn number(row: &Row, column: &str) -> Option<f64> {
     row.get(column).and_then(|text| text.parse().ok())
 }
 
-/// Differences between a model and its row.
-fn differences(workload: &Workload, row: &Row) -> Vec<String> {
+fn rows(text: &str) -> Vec<Row> {
+    let mut reader = csv::ReaderBuilder::new()
+        .comment(Some(b'#'))
+        .from_reader(text.as_bytes());
+    let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
+    rows.expect("is valid CSV")
+}
+
+/// Differences between a model and its counts.
+fn differences(workload: &Workload, want: &Counts) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut compare = |what: &str, found: f64, wanted: f64| {
         if (found - wanted).abs() > TOLERANCE * wanted.abs().max(1.0) {
@@ -71,110 +52,142 @@ fn differences(workload: &Workload, row: &Row) -> Vec<String> {
         }
     };
     let card = workload.card();
-    let (graph, _) = workload.graph(&pass(workload, row)).expect("builds");
+    let mut pass = Binding::infer();
+    let has_seq = card.symbols.iter().any(|s| s.name == "seq");
+    if let (Some((seq, _)), true) = (want.flops, has_seq) {
+        pass.dims.insert("seq".to_owned(), seq);
+    }
+    let (graph, _) = workload.graph(&pass).expect("builds");
     let parameters = graph.parameters();
-    let want = |column| number(row, column).unwrap_or_else(|| panic!("{column} is given"));
-    compare("parameters", parameters, want("params_total"));
+    compare("parameters", parameters, want.parameters);
     let active = card.active_parameters.unwrap_or(parameters);
-    compare("active parameters", active, want("params_active"));
-    let kv = card.kv_elements_per_token.unwrap_or(0.0) * 2.0;
-    compare("kv bytes per token", kv, want("kv_bytes_tok_bf16"));
-    if let Some(flops) = number(row, "prefill1024_flops") {
+    compare("active parameters", active, want.active);
+    let kv = card.kv_elements_per_token.unwrap_or(0.0);
+    compare("cache elements per token", kv, want.kv_elements);
+    compare("state elements", card.state_elements, want.state_elements);
+    if let Some((_, flops)) = want.flops {
         compare("flops", 2.0 * graph.macs(), flops);
     }
-    if kv > 0.0 {
+    // One step behind one token holds all weights, two tokens of cache, one state.
+    let cross = graph.operators().any(|op| op.block.contains("cross"));
+    if kv + card.state_elements > 0.0 {
         let mut binding = Binding::infer();
-        binding.stage = Stage::Tokens { tokens: 1, past: 0 };
+        binding.stage = Stage::Tokens { tokens: 1, past: 1 };
         let (step, _) = workload.graph(&binding).expect("builds");
-        compare(
-            "parameters of a step",
-            step.parameters(),
-            want("params_total"),
-        );
-        let held = step.bytes_of(Role::KvCache).0;
-        let element = card.dtype.stored_bytes();
-        compare("cache of one token", held, kv / 2.0 * element);
+        compare("parameters of a step", step.parameters(), want.parameters);
+        let held = step.bytes_of(Role::KvCache).0 / card.dtype.stored_bytes();
+        if !cross {
+            compare("cache of two tokens", held, 2.0 * kv);
+        }
+        let states = step.tensors().iter().filter(|t| t.role == Role::State);
+        let elements: f64 = states.map(|t| t.elements() * t.copies as f64).sum();
+        compare("state of a step", elements, want.state_elements);
     }
     wrong
 }
 
-/// One pass as the counter made it: 1024 tokens, 512 for BERT.
-fn pass(workload: &Workload, row: &Row) -> Binding {
-    let mut binding = Binding::infer();
-    let symbols = &workload.card().symbols;
-    if symbols.iter().any(|s| s.name == "seq") {
-        let short = row["prefill_note"].contains("S=512");
-        let seq = if short { 512 } else { 1024 };
-        binding.dims.insert("seq".to_owned(), seq);
+#[test]
+fn val_catalog_configurations_have_the_counts_of_the_reference() {
+    let table = rows(include_str!("catalog/configurations.csv"));
+    let mut wrong = Vec::new();
+    for row in &table {
+        let name = row["name"].as_str();
+        let entry = catalog::model(name).expect("is in the catalog");
+        let workload = import::model(&entry).expect("is valid");
+        let want = |column| number(row, column).unwrap_or_else(|| panic!("{name} has {column}"));
+        let counts = Counts {
+            parameters: want("parameters"),
+            active: want("active_parameters"),
+            kv_elements: want("kv_elements_per_token"),
+            state_elements: want("state_elements"),
+            flops: number(row, "flops").map(|f| (want("seq") as u64, f)),
+        };
+        wrong.extend(differences(&workload, &counts));
     }
-    binding
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(table.len() >= 160, "{}", table.len());
+}
+
+#[test]
+fn every_configuration_of_the_catalog_is_counted() {
+    let table = rows(include_str!("catalog/configurations.csv"));
+    let counted = |name: &str| table.iter().any(|row| row["name"] == name);
+    let described = catalog::models().into_iter().filter(|name| {
+        let entry = catalog::model(name).expect("is in the catalog");
+        let source = entry.source().expect("is text");
+        source.text.contains("\n[config]")
+    });
+    let open: Vec<&str> = described.filter(|name| !counted(name)).collect();
+    assert!(open.is_empty(), "without counts: {open:?}");
 }
 
 #[test]
 fn val_configurations_have_the_counts_of_the_reference() {
-    let Some((folder, rows)) = golden() else {
-        say("WATTLINE_DATA is not set: nothing compared");
+    let Some(folder) = std::env::var_os("WATTLINE_DATA") else {
+        say("WATTLINE_DATA is not set: files are not compared");
         return;
     };
-    let (mut right, mut wrong, mut unsupported) = (Vec::new(), Vec::new(), Vec::new());
-    for row in &rows {
+    let folder = PathBuf::from(folder).join("hf-configs");
+    let text = std::fs::read_to_string(folder.join("golden.csv")).expect("golden.csv is there");
+    let table = rows(&text);
+    let mut wrong = Vec::new();
+    for row in &table {
         let name = row["name"].as_str();
         let path = folder.join(format!("{name}.json"));
         let entry = catalog::model(&path.to_string_lossy()).expect("file is readable");
-        match import::model(&entry) {
-            Ok(workload) => {
-                let found = differences(&workload, row);
-                if found.is_empty() {
-                    right.push(name);
-                }
-                wrong.extend(found);
+        let workload = match import::model(&entry) {
+            Ok(workload) => workload,
+            Err(problems) => {
+                wrong.push(format!("{name}: {problems}"));
+                continue;
             }
-            Err(problems) if problems.0.iter().all(|p| p.code == Code::UnsupportedModel) => {
-                unsupported.push(name);
-            }
-            Err(problems) => wrong.push(format!("{name}: {problems}")),
-        }
+        };
+        let short = row["prefill_note"].contains("S=512");
+        let state = |column| number(row, column).unwrap_or(0.0);
+        let counts = Counts {
+            parameters: number(row, "params_total").expect("is given"),
+            active: number(row, "params_active").expect("is given"),
+            kv_elements: number(row, "kv_elems_tok").unwrap_or(0.0),
+            state_elements: state("recur_state_elems_seq") + state("conv_state_elems_seq"),
+            flops: number(row, "prefill1024_flops").map(|f| (if short { 512 } else { 1024 }, f)),
+        };
+        wrong.extend(differences(&workload, &counts));
     }
-    let (n, u) = (right.len(), unsupported.len());
-    say(&format!(
-        "{n} right, {} wrong, {u} not supported: {}",
-        wrong.len(),
-        unsupported.join(", ")
-    ));
-    let hidden: Vec<&&str> = REQUIRED
-        .iter()
-        .filter(|r| unsupported.contains(*r))
-        .collect();
-    assert!(hidden.is_empty(), "required, but not supported: {hidden:?}");
-    let absent: Vec<&&str> = REQUIRED
-        .iter()
-        .filter(|r| !rows.iter().any(|row| row["name"] == ***r))
-        .collect();
-    assert!(
-        absent.is_empty(),
-        "required, but not in golden.csv: {absent:?}"
-    );
+    say(&format!("{} files, {} wrong", table.len(), wrong.len()));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn val_catalog_entries_have_the_counts_of_the_reference() {
-    let Some((_, rows)) = golden() else {
-        say("WATTLINE_DATA is not set: nothing compared");
-        return;
-    };
-    let mut wrong = Vec::new();
-    let mut compared = 0;
-    for row in &rows {
-        let name = row["name"].as_str();
-        if !catalog::models().contains(&name) {
-            continue;
-        }
+fn checkpoints_are_stored_as_their_files_say() {
+    let bits = |name: &str| {
         let entry = catalog::model(name).expect("is in the catalog");
         let workload = import::model(&entry).expect("is valid");
-        wrong.extend(differences(&workload, row));
-        compared += 1;
-    }
-    say(&format!("{compared} catalog entries compared"));
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let (graph, _) = workload.graph(&Binding::infer()).expect("builds");
+        8.0 * graph.weight_bytes().0 / graph.parameters()
+    };
+    // gpt-oss-120b: 114.70 of 116.83 B in MXFP4 (4.25 bits), the rest in 16: 4.46 bits; biases of experts
+    // stay wide. The checkpoint has 60.8 GiB (model card): 4.47 bits.
+    assert!(
+        (bits("gpt-oss-120b") - 4.47).abs() < 0.02,
+        "{}",
+        bits("gpt-oss-120b")
+    );
+    // DeepSeek-V3: linear layers in fp8 with a scale per 128 x 128, table and head in 16 bits:
+    // (671.0 + 1.85 + routers 0.11) / 671.0 of 8 bits.
+    assert!(
+        (bits("deepseek-v3") - 8.026).abs() < 0.01,
+        "{}",
+        bits("deepseek-v3")
+    );
+    let dtype = |name: &str| {
+        let entry = catalog::model(name).expect("is in the catalog");
+        let workload = import::model(&entry).expect("is valid");
+        workload
+            .graph(&Binding::infer())
+            .expect("builds")
+            .0
+            .weight_dtype()
+    };
+    assert_eq!(dtype("deepseek-v3"), Some(Dtype::Fp8Block));
+    assert_eq!(dtype("llama-3.1-8b"), Some(Dtype::Bf16));
 }

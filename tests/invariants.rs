@@ -84,6 +84,7 @@ fn workload(kinds: Vec<OpKind>) -> Workload {
         state_elements: 0.0,
         limits: Limits::default(),
         symbols: Vec::new(),
+        deadline: None,
     };
     Workload::new("few", "test", Arc::new(Few { card, kinds }))
 }

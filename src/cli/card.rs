@@ -56,6 +56,9 @@ pub(super) fn model(document: &ModelDocument, scenario: &Scenario, console: &Con
     if let Some(context) = document.context {
         rows.push(("context", format!("{} tokens at most", count(context))));
     }
+    if let Some(limit) = document.deadline_s {
+        rows.push(("deadline", Seconds(limit).to_string()));
+    }
     if !document.symbols.0.is_empty() {
         rows.push(("open dims", symbols(&document.symbols)));
     }

@@ -4,6 +4,8 @@ use crate::catalog;
 use crate::diag::{Problem, Problems};
 use crate::explore::Plan;
 use crate::record::{self, ProblemsDocument};
+use crate::simulate;
+use crate::workload::{Phase, Scenario, Stage};
 
 use super::args::{CheckArgs, Format};
 use super::console::Console;
@@ -40,9 +42,29 @@ fn plural(n: usize, noun: &str) -> String {
     }
 }
 
+/// Binds a model at its default sizes.
+fn bind(name: &str) -> Result<Vec<Problem>, Problems> {
+    let workload = load::model(name)?;
+    let scenario = Scenario::default();
+    let card = workload.card();
+    let stage = match simulate::phase_of(&workload, &scenario)? {
+        Phase::Infer => Stage::Infer,
+        Phase::Prefill | Phase::Decode | Phase::Generate => Stage::Tokens {
+            tokens: card
+                .limits
+                .context
+                .unwrap_or(scenario.prompt)
+                .min(scenario.prompt),
+            past: 0,
+        },
+    };
+    let (_, warnings) = workload.graph(&simulate::binding(&scenario, stage))?;
+    Ok(warnings)
+}
+
 fn findings(name: &str) -> Vec<Problem> {
     let checked = load::kind_of(name).and_then(|kind| match kind {
-        Named::Model => load::model(name).map(|_| Vec::new()),
+        Named::Model => bind(name),
         Named::Chip => load::evaluate(name, &[]).map(|(_, warnings)| warnings),
         Named::Sweep => {
             let plan = Plan::load(&catalog::sweep(name)?, &[]);

@@ -70,7 +70,8 @@ fn ask(args: &FitArgs, workload: &Workload) -> Result<Ask, Problems> {
         }
         (Phase::Prefill | Phase::Decode | Phase::Generate, Some(context)) => Some(context),
         (Phase::Prefill | Phase::Decode | Phase::Generate, None) => {
-            Some(limit.unwrap_or(CONTEXT).clamp(2, CONTEXT))
+            let longest = workload.requests().map(|mix| mix.longest());
+            Some(longest.unwrap_or(limit.unwrap_or(CONTEXT).clamp(2, CONTEXT)))
         }
     };
     let bound = bound(&args.binding);

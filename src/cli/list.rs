@@ -131,7 +131,7 @@ fn models(console: &Console) -> Result<(), Problems> {
 
 fn model_row(workload: &Workload) -> ModelRow {
     let card = workload.card();
-    let scenario = Scenario::default();
+    let scenario = Scenario::within(card.limits.context);
     let first = phase_of(workload, &scenario)
         .ok()
         .and_then(|phase| steps(phase, &scenario).first().copied());

@@ -76,7 +76,7 @@ pub(super) fn kind_of(name: &str) -> Result<Named, Problems> {
 fn kind_of_entry(entry: &Entry) -> Named {
     match (entry.kind, &entry.content) {
         (Kind::Toml, Content::Text(text)) => {
-            let is_model = table_has(text, &["onnx", "config"]);
+            let is_model = table_has(text, &["onnx", "config", "op", "inputs", "model"]);
             let is_sweep = table_has(text, &["axis", "minimize", "maximize"]);
             match (is_model, is_sweep) {
                 (true, _) => Named::Model,

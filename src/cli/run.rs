@@ -25,7 +25,7 @@ pub(super) fn command(
     let model = load::model(model);
     let chip = load::evaluate(on, &args.sets);
     let (workload, (system, mut warnings)) = both(model, chip)?;
-    let scenario = scenario(args);
+    let scenario = scenario(args, &workload);
     let memo = Memo::new();
     let mut estimate = simulate::run(&workload, &system, &scenario, args.fidelity, &memo)?;
     warnings.extend(without_effect(args, estimate.phase));
@@ -42,7 +42,8 @@ pub(super) fn command(
     }
     console.warn(&estimate.warnings);
     let met = args.require.iter().all(|limit| limit.met(&estimate));
-    Ok(if met && estimate.memory.fits() {
+    let in_time = estimate.meets_deadline() != Some(false);
+    Ok(if met && in_time && estimate.memory.fits() {
         Answer::Yes
     } else {
         Answer::No
@@ -79,9 +80,12 @@ pub(super) fn bound(args: &ModelArgs) -> Scenario {
     }
 }
 
-fn scenario(args: &RunArgs) -> Scenario {
+/// Lengths that are given take the place of the model's own mix of requests.
+fn scenario(args: &RunArgs, workload: &Workload) -> Scenario {
     let bound = bound(&args.binding);
+    let is_mix = args.prompt.is_none() && args.output.is_none();
     Scenario {
+        requests: workload.requests().filter(|_| is_mix).cloned(),
         phase: args.phase,
         prompt: args.prompt.unwrap_or(bound.prompt),
         output: args.output.unwrap_or(bound.output),

@@ -1,6 +1,6 @@
 //! A run as people read it: the verdict if it is bad, key figures, then operators by phase.
 
-use crate::record::{PhasePart, RunDocument, TotalsPart};
+use crate::record::{PhasePart, RequestPart, RunDocument, TotalsPart};
 use crate::simulate::{Constraint, Estimate};
 use crate::units::{Bytes, Joules, Seconds, Watts, count, percent, significant};
 
@@ -27,6 +27,7 @@ pub(super) fn text(
     for (name, figure) in figures(run, console) {
         out.push_str(&format!("  {name:<13} {figure}\n"));
     }
+    out.push_str(&deadline(run, console));
     out.push_str(&limits(require, estimate, console));
     for phase in &run.phases {
         out.push('\n');
@@ -78,6 +79,9 @@ fn headline(run: &RunDocument) -> String {
     if let Some(batch) = workload.batch {
         parts.push(format!("batch {}", count(batch)));
     }
+    if let Some(requests) = &workload.requests {
+        parts.push(format!("a mix of {}", mix(requests)));
+    }
     if let Some(prompt) = workload.prompt {
         parts.push(format!("prompt {}", count(prompt)));
     }
@@ -90,6 +94,15 @@ fn headline(run: &RunDocument) -> String {
         (None, None) => {}
     }
     format!("{}\n", parts.join(" · "))
+}
+
+/// `6 chat, 1 agent of 12 calls`.
+fn mix(requests: &[RequestPart]) -> String {
+    let each = requests.iter().map(|r| match r.turns / r.count.max(1) {
+        0 | 1 => format!("{} {}", count(r.count), r.name),
+        calls => format!("{} {} of {calls} calls", count(r.count), r.name),
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn assumptions(run: &RunDocument, console: &Console) -> String {
@@ -200,6 +213,25 @@ fn memory(run: &RunDocument, console: &Console) -> String {
         Some(capacity) => format!("{used} of {} {memory}", size(capacity)),
         None => format!("{used} of {memory} (unbounded)"),
     }
+}
+
+fn deadline(run: &RunDocument, console: &Console) -> String {
+    let Some(deadline) = run.deadline else {
+        return String::new();
+    };
+    let limit = short_time(deadline.limit_s);
+    let share = percent(run.totals.latency_s / deadline.limit_s);
+    let verdict = match deadline.met {
+        true => format!(
+            "{} its deadline of {limit} (uses {share})",
+            console.good("meets")
+        ),
+        false => format!(
+            "{} its deadline of {limit} (takes {share})",
+            console.bad("MISSES")
+        ),
+    };
+    format!("  {:<13} {verdict}\n", "deadline")
 }
 
 fn limits(require: &[Constraint], estimate: &Estimate, console: &Console) -> String {

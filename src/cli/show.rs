@@ -5,7 +5,7 @@ use crate::footprint;
 use crate::record::{self, ChipDocument, HardwarePart, ModelDocument, ProblemPart};
 use crate::schedule::{fuse, peak};
 use crate::simulate;
-use crate::workload::{Phase, Scenario, Stage};
+use crate::workload::{Card, Phase, Scenario, Stage};
 
 use super::args::{Format, ShowArgs};
 use super::console::Console;
@@ -32,7 +32,7 @@ pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Prob
 fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     refuse(&[("--set", !args.sets.is_empty())], "model")?;
     let workload = load::model(&args.name)?;
-    let scenario = scenario(args);
+    let scenario = scenario(args, workload.card());
     let phase = simulate::phase_of(&workload, &scenario)?;
     let stage = match phase {
         Phase::Infer => Stage::Infer,
@@ -68,11 +68,13 @@ fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     Ok(())
 }
 
-fn scenario(args: &ShowArgs) -> Scenario {
+fn scenario(args: &ShowArgs, card: &Card) -> Scenario {
     let bound = bound(&args.binding);
     Scenario {
         phase: args.phase,
-        prompt: args.prompt.unwrap_or(bound.prompt),
+        prompt: args
+            .prompt
+            .unwrap_or(Scenario::within(card.limits.context).prompt),
         ..bound
     }
 }

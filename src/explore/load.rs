@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::catalog::{self, Base, Content, Entry};
 use crate::diag::{Code, Problem, Problems, did_you_mean};
@@ -10,7 +11,7 @@ use crate::hardware::Profile;
 use crate::import;
 use crate::simulate::phase_of;
 use crate::units::{Quantity, count};
-use crate::workload::{Phase, Workload};
+use crate::workload::{Phase, Requests, Workload};
 
 use super::axis::ReadAxis;
 use super::plan::{Input, Job, Plan, digest};
@@ -50,10 +51,12 @@ impl Plan {
             let model =
                 model(entry, &workload.model, &inputs).map_err(|p| place(p, &workload.place));
             if let Some(model) = keep(model, &mut problems) {
+                let mut scenario = workload.scenario.clone();
+                scenario.requests = mix(&model, &workload.table, &read.axes);
                 jobs.push(Job {
                     workload: model,
                     weight: workload.weight / total,
-                    scenario: workload.scenario.clone(),
+                    scenario,
                 });
             }
         }
@@ -98,6 +101,19 @@ fn place(mut problems: Problems, at: &Node) -> Problems {
         problem.place = Some(at.source.place(&at.span));
     }
     problems
+}
+
+/// The model's own mix of requests, unless the sweep gives lengths.
+fn mix(model: &Workload, table: &Table, axes: &[ReadAxis]) -> Option<Arc<Requests>> {
+    let is_given = ["prompt", "output"]
+        .iter()
+        .any(|key| table.get(key).is_some());
+    let mut settings = axes.iter().flat_map(|a| &a.axis.settings);
+    let is_turned = settings.any(|s| matches!(s, Setting::Prompt | Setting::Output));
+    model
+        .requests()
+        .filter(|_| !is_given && !is_turned)
+        .cloned()
 }
 
 fn input(entry: &Entry) -> Input {

@@ -43,6 +43,7 @@ impl Ask {
             batch: self.batch,
             prompt: context - 1,
             output: 1,
+            requests: None,
             precision: self.precision,
             software: self.software.clone(),
             dims: self.dims.clone(),

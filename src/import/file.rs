@@ -1,16 +1,27 @@
 //! Which reader a file needs, and the workload TOML that names a graph or carries a configuration.
 
+use ::toml::de::{DeTable, DeValue};
 use serde_json::{Map, Value};
-use toml::de::{DeTable, DeValue};
 
 use crate::catalog::{self, Content, Entry, Kind};
 use crate::diag::{Code, Problem, Problems, Source, Span, did_you_mean};
 use crate::workload::Workload;
 
-use super::{hf, onnx};
+use super::{hf, onnx, toml};
 
-/// Keys of a workload TOML.
-const KEYS: [&str; 6] = ["schema", "name", "source", "doc", "onnx", "config"];
+/// Keys of a workload TOML that names a model or carries a configuration.
+const KEYS: [&str; 10] = [
+    "schema", "name", "source", "doc", "onnx", "config", "model", "request", "deadline", "rate",
+];
+
+/// Keys that only a graph of operators has.
+const GRAPH_KEYS: [&str; 4] = ["op", "block", "inputs", "dims"];
+
+/// Keys that say how a model is used, whatever it is.
+const USE_KEYS: [&str; 3] = ["request", "deadline", "rate"];
+
+/// Models that name each other.
+const MAX_DEPTH: usize = 4;
 
 /// Keys a workload TOML must have, whichever form it takes.
 const REQUIRED: [&str; 2] = ["schema", "source"];
@@ -24,12 +35,17 @@ const SCHEMA: &str = "1";
 /// [`Problems`] of the file: E0109 if it is damaged, E0204 if it is no model, E0205 if its family is not
 /// supported, E0101 to E0108 for wrong keys and values.
 pub fn model(entry: &Entry) -> Result<Workload, Problems> {
+    model_within(entry, 0)
+}
+
+/// As [`model`], of an entry that stands `depth` levels within other models.
+pub(super) fn model_within(entry: &Entry, depth: usize) -> Result<Workload, Problems> {
     match (entry.kind, &entry.content) {
         (Kind::Onnx, Content::Bytes(bytes)) => {
             onnx::read(&entry.name, &entry.origin, bytes.clone())
         }
         (Kind::Json, Content::Text(text)) => hf::read(&entry.name, &entry.origin, text),
-        (Kind::Toml, _) => workload_toml(entry),
+        (Kind::Toml, _) => from_toml(entry, depth),
         (Kind::Csv, _) | (Kind::Onnx, Content::Text(_)) | (Kind::Json, Content::Bytes(_)) => {
             let message = format!("`{}` is not a model file", entry.origin);
             Err(Problem::new(Code::NotAModel, message).into())
@@ -37,23 +53,54 @@ pub fn model(entry: &Entry) -> Result<Workload, Problems> {
     }
 }
 
-/// The model of a workload TOML: `schema`, `source`, and either `onnx` or `[config]`.
+/// The model of a workload TOML: `schema`, `source`, and either operators, or `onnx`, `[config]` or `model`.
 ///
 /// # Errors
 /// As [`model`].
 pub fn workload_toml(entry: &Entry) -> Result<Workload, Problems> {
+    from_toml(entry, 0)
+}
+
+fn from_toml(entry: &Entry, depth: usize) -> Result<Workload, Problems> {
     let source = entry.source()?;
     let table = parse(&source)?;
-    let mut problems = check_keys(&source, &table);
-    let name = text(&source, &table, "name", &mut problems).unwrap_or(&entry.name);
-    let onnx = text(&source, &table, "onnx", &mut problems);
-    let config = table.get("config").map(toml::Spanned::get_ref);
+    if GRAPH_KEYS.iter().any(|key| table.contains_key(*key)) {
+        return toml::read(entry, &source, depth);
+    }
+    let extras = match USE_KEYS.iter().any(|key| table.contains_key(*key)) {
+        true => Some(toml::extras(&source)),
+        false => None,
+    };
+    match (base(entry, &source, &table, depth), extras) {
+        (found, None) => found,
+        (Ok(workload), Some(Ok(extras))) => extras.attach(workload),
+        (Err(mut problems), Some(extras)) => {
+            problems.extend(extras.err().unwrap_or_default());
+            Err(problems)
+        }
+        (Ok(_), Some(Err(problems))) => Err(problems),
+    }
+}
+
+/// The model itself, without what the file says of its use.
+fn base(
+    entry: &Entry,
+    source: &Source,
+    table: &DeTable<'_>,
+    depth: usize,
+) -> Result<Workload, Problems> {
+    let mut problems = check_keys(source, table);
+    let name = text(source, table, "name", &mut problems).unwrap_or(&entry.name);
+    let onnx = text(source, table, "onnx", &mut problems);
+    let other = text(source, table, "model", &mut problems);
+    let config = table.get("config").map(::toml::Spanned::get_ref);
     let origin = entry.origin.as_str();
     if problems.has_errors() {
         return Err(problems);
     }
-    match (onnx, config) {
-        (Some(path), None) => {
+    let n_given = [onnx.is_some(), config.is_some(), other.is_some()];
+    match (onnx, config, other) {
+        (Some(path), None, None) => {
             let file = catalog::beside(entry, path)?;
             match &file.content {
                 Content::Bytes(bytes) => onnx::read(name, &file.origin, bytes.clone()),
@@ -63,22 +110,37 @@ pub fn workload_toml(entry: &Entry) -> Result<Workload, Problems> {
                 }
             }
         }
-        (None, Some(DeValue::Table(config))) => hf::configuration(name, origin, &source, &object(config)),
-        (None, Some(_)) => {
-            Err(Problem::new(Code::WrongType, "`config` must be a table of the keys of a config.json").into())
+        (None, Some(DeValue::Table(config)), None) => {
+            hf::configuration(name, origin, source, &object(config))
         }
-        (None, None) => Err(Problem::new(
-            Code::MissingKey,
-            format!("`{origin}` has neither `onnx` nor `[config]`"),
-        )
-        .help("name a graph, `onnx = \"model.onnx\"`, or put the keys of a config.json below [config]")
-        .into()),
-        (Some(_), Some(_)) => Err(Problem::new(
-            Code::Disagreement,
-            format!("`{origin}` has both `onnx` and `[config]`"),
-        )
-        .help("keep one")
-        .into()),
+        (None, Some(_), None) => {
+            let message = "`config` must be a table of the keys of a config.json";
+            Err(Problem::new(Code::WrongType, message).into())
+        }
+        (None, None, Some(_)) if depth == MAX_DEPTH => {
+            let message = format!("models name each other in a circle, or deeper than {MAX_DEPTH}");
+            Err(Problem::new(Code::Cycle, message).into())
+        }
+        (None, None, Some(model)) => {
+            let found = catalog::model(&toml::relative(entry, model))?;
+            Ok(model_within(&found, depth + 1)?.named(name, origin))
+        }
+        (None, None, None) => {
+            let message =
+                format!("`{origin}` has no operators, no `onnx`, no `[config]` and no `model`");
+            let help = "write operators, [[op]]; name a graph, `onnx = \"model.onnx\"`; put the keys of a config.json below \
+                        [config]; or name a model, `model = \"llama-3.1-8b\"`";
+            Err(Problem::new(Code::MissingKey, message).help(help).into())
+        }
+        _ => {
+            let all = ["`onnx`", "`[config]`", "`model`"];
+            let given = all.iter().zip(n_given).filter(|(_, is)| *is);
+            let given: Vec<&str> = given.map(|(name, _)| *name).collect();
+            let message = format!("`{origin}` has both {}", given.join(" and "));
+            Err(Problem::new(Code::Disagreement, message)
+                .help("keep one")
+                .into())
+        }
     }
 }
 

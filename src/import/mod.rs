@@ -13,5 +13,6 @@ pub mod hf;
 pub mod onnx;
 
 mod file;
+mod toml;
 
 pub use file::{model, workload_toml};

@@ -30,7 +30,10 @@ pub use json::{Keyed, SCHEMA, to_json, to_json_line};
 pub use list::{ChipRow, CodeRow, MetricRow, ModelRow, OpRow};
 pub use manifest::Manifest;
 pub use problem::{ProblemPart, ProblemsDocument};
-pub use run::{HardwarePart, MemoryPart, OperatorPart, RoofsPart, RunDocument, WorkloadPart};
+pub use run::{
+    DeadlinePart, HardwarePart, MemoryPart, OperatorPart, RequestPart, RoofsPart, RunDocument,
+    WorkloadPart,
+};
 pub use show::{
     ChipDocument, ComponentPart, ModelDocument, ModelOperatorPart, ModelTotals, class_name,
 };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::hardware::{Assumed, System};
 use crate::simulate::{Estimate, MemoryUse, OperatorEstimate, Roofs};
-use crate::workload::{Phase, Scenario};
+use crate::workload::{Phase, RequestClass, Scenario, Turn};
 
 use super::totals::keyed;
 use super::{Keyed, PhasePart, ProblemPart, SCHEMA, TotalsPart};
@@ -24,6 +24,8 @@ pub struct WorkloadPart {
     pub prompt: Option<u64>,
     /// Output tokens per sequence; `null` in `infer`.
     pub output: Option<u64>,
+    /// Requests that take the place of prompt and output; `null` without a mix.
+    pub requests: Option<Vec<RequestPart>>,
     /// Precision asked for; `null` keeps the model's own.
     pub dtype: Option<String>,
     /// The type in which most of the weight bytes are stored, as asked or as the chip needs.
@@ -32,6 +34,32 @@ pub struct WorkloadPart {
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs that were asked for.
     pub shapes: BTreeMap<String, Vec<u64>>,
+}
+
+/// Requests of one kind; figures are of all of them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RequestPart {
+    /// What they are called.
+    pub name: String,
+    /// How many are in the mix.
+    pub count: u64,
+    /// Their calls.
+    pub turns: u64,
+    /// Tokens that are processed before answers.
+    pub prompt_tokens: u64,
+    /// Tokens found in the prefix cache.
+    pub cached_tokens: u64,
+    /// Tokens made, reasoning included.
+    pub tokens: u64,
+}
+
+/// The time within which a run must be done.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct DeadlinePart {
+    /// Of the model's file.
+    pub limit_s: f64,
+    /// Whether the latency is within it.
+    pub met: bool,
 }
 
 /// Peaks of the chip.
@@ -123,6 +151,8 @@ pub struct RunDocument {
     pub workload: WorkloadPart,
     /// On which chip.
     pub hardware: HardwarePart,
+    /// Whether it is done in time; `null` without a deadline.
+    pub deadline: Option<DeadlinePart>,
     /// Whole scenario.
     pub totals: TotalsPart,
     /// Memory verdict.
@@ -148,16 +178,34 @@ impl WorkloadPart {
             Phase::Prefill | Phase::Decode | Phase::Generate => Some(()),
         };
         let dtype = scenario.precision.to_string();
+        let mix = scenario.requests.as_ref().filter(|_| tokens.is_some());
+        let alone = tokens.filter(|()| mix.is_none());
         Self {
             name: name.to_owned(),
             phase: phase.name(),
             batch: scenario.batch.or(tokens.map(|()| 1)),
-            prompt: tokens.map(|()| scenario.prompt),
-            output: tokens.map(|()| scenario.output),
+            prompt: alone.map(|()| scenario.prompt),
+            output: alone.map(|()| scenario.output),
+            requests: mix.map(|m| m.classes.iter().map(RequestPart::of).collect()),
             dtype: (!dtype.is_empty()).then_some(dtype),
             weight_dtype,
             dims: scenario.dims.clone(),
             shapes: scenario.shapes.clone(),
+        }
+    }
+}
+
+impl RequestPart {
+    fn of(class: &RequestClass) -> Self {
+        let turns = class.turns();
+        let sum = |of: fn(&Turn) -> u64| turns.iter().map(|t| of(t) * t.count).sum();
+        Self {
+            name: class.name.clone(),
+            count: class.count,
+            turns: sum(|_| 1),
+            prompt_tokens: sum(|t| t.new),
+            cached_tokens: sum(|t| t.past),
+            tokens: sum(|t| t.output),
         }
     }
 }
@@ -251,6 +299,10 @@ impl RunDocument {
                 estimate.weight_dtype.map(|d| d.name()),
             ),
             hardware: HardwarePart::of(system, &estimate.roofs, area),
+            deadline: estimate.deadline.map(|limit| DeadlinePart {
+                limit_s: limit.0,
+                met: estimate.meets_deadline() == Some(true),
+            }),
             totals: TotalsPart::of(estimate),
             fit: MemoryPart::of(&estimate.memory),
             operators: operators.collect(),

@@ -75,6 +75,8 @@ pub struct ModelDocument {
     pub dtype: &'static str,
     /// Longest context the model states.
     pub context: Option<u64>,
+    /// Time within which one execution must be done, if the model's file says.
+    pub deadline_s: Option<f64>,
     /// Open dimensions and what they are without a binding.
     pub symbols: Keyed<Option<u64>>,
     /// Counts.
@@ -222,6 +224,7 @@ impl ModelDocument {
             },
             dtype: card.dtype.name(),
             context: card.limits.context,
+            deadline_s: card.deadline.map(|limit| limit.0),
             symbols: symbols.map(|s| (s.name.clone(), s.default)).collect(),
             totals: ModelTotals::of(card, binding, graph, activation_peak),
             operators: graph

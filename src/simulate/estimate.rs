@@ -28,6 +28,8 @@ pub struct Estimate {
     pub scenario: Scenario,
     /// The phase priced.
     pub phase: Phase,
+    /// Time within which it must be done, if the model's file says.
+    pub deadline: Option<Seconds>,
     /// The type in which most of the weight bytes are stored, as asked or as the chip needs.
     pub weight_dtype: Option<Dtype>,
     /// Parameters; tied weights once.
@@ -46,6 +48,13 @@ pub struct Estimate {
     pub area: Area,
     /// Things the reader should know.
     pub warnings: Vec<Problem>,
+}
+
+impl Estimate {
+    /// Whether it is done in time; `None` without a deadline.
+    pub fn meets_deadline(&self) -> Option<bool> {
+        self.deadline.map(|limit| self.totals.latency <= limit)
+    }
 }
 
 /// Sums over a phase or the whole scenario.

@@ -7,6 +7,7 @@ use crate::units::Bytes;
 use crate::workload::{OpGraph, Phase, Role, Scenario, Stage, Workload};
 
 use super::estimate::MemoryUse;
+use super::mix;
 use super::stage::{binding, phase_of};
 use super::task::{BoundStep, runnable};
 
@@ -54,6 +55,9 @@ pub(super) fn needed(
 
 /// The steps that need the most: the last chunk of the prompt, and the last token.
 fn stages(phase: Phase, scenario: &Scenario) -> Vec<Stage> {
+    if let Some(requests) = scenario.requests.as_ref().filter(|_| phase != Phase::Infer) {
+        return mix::largest(phase, requests, scenario.batch_size());
+    }
     let prompt = scenario.prompt;
     let tokens = (PREFILL_CHUNK / scenario.batch_size().max(1)).clamp(1, prompt.max(1));
     let chunk = Stage::Tokens {

@@ -6,6 +6,7 @@ mod isolated;
 mod memo;
 mod memory;
 mod metric;
+mod mix;
 mod phase;
 mod price;
 mod question;

@@ -66,6 +66,7 @@ impl Task {
             generation: generates.then(|| generation(&self.scenario, &phases, &totals)),
             scenario: self.scenario.clone(),
             phase: self.phase,
+            deadline: self.deadline,
             weight_dtype,
             parameters,
             totals,
@@ -200,9 +201,13 @@ where
 fn generation(scenario: &Scenario, phases: &[PhaseEstimate], totals: &Totals) -> Generation {
     let of = |phase: Phase| phases.iter().find(|p| p.phase == phase);
     let decode = of(Phase::Decode).filter(|p| p.steps > 0);
-    let tokens = (scenario.output * scenario.batch_size()) as f64;
+    let each = scenario.requests.as_ref();
+    let each = each.map_or(scenario.output, |mix| mix.output_tokens());
+    let tokens = (each * scenario.batch_size()) as f64;
+    // The mean over all calls of a mix; without one there is one.
+    let first = |p: &PhaseEstimate| p.totals.latency / p.steps.max(1) as f64;
     Generation {
-        ttft: of(Phase::Prefill).map_or(Seconds::ZERO, |p| p.totals.latency),
+        ttft: of(Phase::Prefill).map_or(Seconds::ZERO, first),
         tpot: decode.map(|p| p.totals.latency / p.steps as f64),
         tokens_per_s: tokens / totals.latency.0,
         energy_per_output_token: totals.energy.map(|e| e / tokens),

@@ -3,6 +3,8 @@
 use crate::diag::{Code, Problem, Problems};
 use crate::workload::{Binding, Phase, Scenario, Stage, Workload};
 
+use super::mix;
+
 /// One graph to price, standing for `weight` executions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -44,6 +46,9 @@ pub fn phase_of(workload: &Workload, scenario: &Scenario) -> Result<Phase, Probl
 /// A generation's decode steps see contexts of `prompt` to `prompt + output - 2` cached tokens; they are
 /// cut into equal parts, each priced at its middle.
 pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
+    if let Some(requests) = scenario.requests.as_ref().filter(|_| phase != Phase::Infer) {
+        return mix::steps(phase, requests);
+    }
     let prefill = Step {
         phase: Phase::Prefill,
         stage: Stage::Tokens {

@@ -3,7 +3,7 @@
 use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
 use crate::schedule::{Fusion, fuse, peak};
-use crate::units::Bytes;
+use crate::units::{Bytes, Seconds};
 use crate::workload::{Dtype, OpGraph, Phase, Precision, Scenario, Workload};
 
 use super::bound::compulsory;
@@ -29,6 +29,8 @@ pub struct Task {
     pub(super) model: String,
     pub(super) scenario: Scenario,
     pub(super) phase: Phase,
+    /// Time within which it must be done.
+    pub(super) deadline: Option<Seconds>,
     pub(super) parts: Vec<(Phase, Vec<BoundStep>)>,
     /// What must be in memory at once, without what a chip's runtime keeps.
     pub(super) memory: MemoryUse,
@@ -48,6 +50,7 @@ impl Task {
             model: workload.name.clone(),
             scenario: scenario.clone(),
             phase,
+            deadline: workload.card().deadline,
             parts: Vec::new(),
             memory: MemoryUse::default(),
             dtypes: Vec::new(),

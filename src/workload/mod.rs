@@ -18,6 +18,7 @@ mod graph;
 mod model;
 mod operator;
 mod precision;
+mod request;
 mod scan;
 mod scenario;
 mod software;
@@ -33,6 +34,7 @@ pub use graph::{OpGraph, OpId};
 pub use model::{Binding, Card, Limits, Model, Stage, Symbol, Workload};
 pub use operator::{OpKind, Operator, VectorWork, View};
 pub use precision::{Precision, PrecisionError};
+pub use request::{Length, RequestClass, Requests, Turn};
 pub use scan::{Recurrence, Scan};
 pub use scenario::{Phase, Scenario};
 pub use software::{

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::diag::{Problem, Problems};
+use crate::units::Seconds;
 
-use super::{Dtype, OpGraph, Phase, Precision, Software, transform};
+use super::{Dtype, OpGraph, Phase, Precision, Requests, Software, transform};
 
 /// One step of a model's execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +99,8 @@ pub struct Card {
     pub limits: Limits,
     /// Open dimensions.
     pub symbols: Vec<Symbol>,
+    /// Time within which one execution must be done, such as the period of a controller.
+    pub deadline: Option<Seconds>,
 }
 
 /// A way to make a graph of concrete sizes.
@@ -120,6 +123,8 @@ pub struct Workload {
     /// File or catalog entry it was read from.
     pub origin: String,
     model: Arc<dyn Model>,
+    card: Arc<Card>,
+    requests: Option<Arc<Requests>>,
 }
 
 impl Workload {
@@ -128,13 +133,41 @@ impl Workload {
         Self {
             name: name.into(),
             origin: origin.into(),
+            card: Arc::new(model.card().clone()),
             model,
+            requests: None,
         }
+    }
+
+    /// The same model under another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>, origin: impl Into<String>) -> Self {
+        (self.name, self.origin) = (name.into(), origin.into());
+        self
+    }
+
+    /// The same model with a time within which it must be done.
+    #[must_use]
+    pub fn with_deadline(mut self, limit: Seconds) -> Self {
+        Arc::make_mut(&mut self.card).deadline = Some(limit);
+        self
+    }
+
+    /// The same model with the requests that it serves.
+    #[must_use]
+    pub fn with_requests(mut self, requests: Requests) -> Self {
+        self.requests = Some(Arc::new(requests));
+        self
     }
 
     /// What is known before binding.
     pub fn card(&self) -> &Card {
-        self.model.card()
+        &self.card
+    }
+
+    /// The requests that it serves, if its file says.
+    pub fn requests(&self) -> Option<&Arc<Requests>> {
+        self.requests.as_ref()
     }
 
     /// The graph at these sizes, and warnings.

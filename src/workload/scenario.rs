@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use super::{Precision, Software};
+use super::{Precision, Requests, Software};
 
 /// Part of a model's life that is priced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +63,8 @@ pub struct Scenario {
     pub prompt: u64,
     /// Output tokens per sequence.
     pub output: u64,
+    /// Requests that take the place of prompt and output.
+    pub requests: Option<Arc<Requests>>,
     /// Formats.
     pub precision: Precision,
     /// Settings of the software.
@@ -81,6 +84,7 @@ impl Default for Scenario {
             batch: None,
             prompt: 1024,
             output: 256,
+            requests: None,
             precision: Precision::default(),
             software: Software::default(),
             dims: BTreeMap::new(),
@@ -91,6 +95,20 @@ impl Default for Scenario {
 }
 
 impl Scenario {
+    /// The default with lengths that fit into a context: at most half of it prompt.
+    pub fn within(context: Option<u64>) -> Self {
+        let default = Self::default();
+        let Some(context) = context.filter(|c| *c < default.prompt + default.output) else {
+            return default;
+        };
+        let prompt = (context / 2).max(1).min(default.prompt);
+        Self {
+            prompt,
+            output: (context - prompt).max(1).min(default.output),
+            ..default
+        }
+    }
+
     /// Sequences or samples at once.
     pub fn batch_size(&self) -> u64 {
         self.batch.unwrap_or(1)

@@ -246,6 +246,8 @@ impl Builder {
         let sizes = match norm {
             HeadNorm::None => return heads,
             HeadNorm::Head => Some([dim, dim]),
+            // Weight and bias.
+            HeadNorm::HeadBias => Some([2 * dim, 2 * dim]),
             HeadNorm::EachHead | HeadNorm::Whole => Some([counts[0] * dim, counts[1] * dim]),
             HeadNorm::Plain => None,
         };

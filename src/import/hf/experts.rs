@@ -1,6 +1,6 @@
 //! The feed-forward part as the fields describe it: its width, its experts, which layers have them.
 
-use super::family::Family;
+use super::family::{Family, RecurrentTraits};
 use super::fields::{Fields, LAYER_LIMIT, SIZE_LIMIT};
 use super::plan::{Activation, DensePlan, ExpertsPlan, Ffn};
 use super::read::{self, INNER};
@@ -58,10 +58,17 @@ fn count(fields: &Fields<'_>) -> Option<u64> {
 pub(super) fn dense(fields: &Fields<'_>, family: &Family, hidden: u64) -> DensePlan {
     let inner = || match family.sizes.ffn_ratio {
         Some(ratio) => fields.count(INNER, SIZE_LIMIT).unwrap_or(ratio * hidden),
+        // Where all layers have experts, theirs may be the only width.
+        None if fields.name_of(INNER).is_none() && count(fields).is_some() => {
+            fields.need(WIDTH, SIZE_LIMIT)
+        }
         None => fields.need(INNER, SIZE_LIMIT),
     };
     // Without experts, what every token passes is all there is.
-    let shared = || fields.count(&["shared_intermediate_size"], SIZE_LIMIT);
+    let shared = || {
+        let width = fields.whole(&["shared_intermediate_size"], 0, SIZE_LIMIT);
+        width.filter(|n| *n > 0)
+    };
     let width = match fields.count(DENSE, SIZE_LIMIT) {
         Some(width) => width,
         None if fields.has("num_local_experts") && count(fields).is_none() => {
@@ -69,6 +76,7 @@ pub(super) fn dense(fields: &Fields<'_>, family: &Family, hidden: u64) -> DenseP
         }
         None => inner(),
     };
+    let width = adjusted(fields, family, width);
     let all = fields
         .name_of(&["use_bias", "bias"])
         .filter(|n| !is_of_mamba(fields, n));
@@ -81,6 +89,26 @@ pub(super) fn dense(fields: &Fields<'_>, family: &Family, hidden: u64) -> DenseP
             .unwrap_or(family.mlp_bias),
         activation: read::activation(fields, family.activation),
     }
+}
+
+/// What some families make of the inner width in the file.
+///
+/// Source: transformers `Lfm2MLP`, `RecurrentGemmaMlp`.
+fn adjusted(fields: &Fields<'_>, family: &Family, width: u64) -> u64 {
+    if family.recurrent == RecurrentTraits::Griffin {
+        return (width / 2).max(1);
+    }
+    if fields.flag("block_auto_adjust_ff_dim") != Some(true) {
+        return width;
+    }
+    let factor = fields
+        .number("block_ffn_dim_multiplier", 0.0, 1e3)
+        .unwrap_or(1.0);
+    let of = fields
+        .count(&["block_multiple_of"], SIZE_LIMIT)
+        .unwrap_or(256);
+    let wanted = (factor * (2 * width / 3) as f64) as u64;
+    wanted.max(1).next_multiple_of(of)
 }
 
 /// `use_bias` of a model with recurrent layers is theirs.
@@ -106,7 +134,7 @@ pub(super) fn experts(fields: &Fields<'_>, family: &Family, dense: &DensePlan) -
         bias,
         activation: dense.activation,
     };
-    let own = fields.count(SHARED_WIDTH, SIZE_LIMIT);
+    let own = fields.whole(SHARED_WIDTH, 0, SIZE_LIMIT).filter(|n| *n > 0);
     let name = fields.name_of(SHARED).filter(|n| !fields.is_list(n));
     let several = name.and_then(|n| fields.whole(&[n], 0, 1 << 16));
     let shared = match (several, own) {
@@ -124,6 +152,7 @@ pub(super) fn experts(fields: &Fields<'_>, family: &Family, dense: &DensePlan) -
         router_bias: family.experts.router_bias,
         shared: shared.map(|width| part(width, dense.bias && family.experts.bias)),
         shared_gate: family.experts.shared_gate,
+        correction: family.experts.correction,
     }))
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Family {
     pub(super) activation: Activation,
     /// Norms of queries and keys.
     pub(super) qk_norm: HeadNorm,
+    /// Norms of queries and keys where the file asks for some.
+    pub(super) qk_asked: HeadNorm,
     /// Whether the head is tied, unless `tie_word_embeddings` says so.
     pub(super) tied: bool,
     /// Whether logits have a bias.
@@ -60,6 +62,8 @@ pub(super) struct ExpertTraits {
     pub(super) shared_gate: bool,
     /// A shared part as wide as one expert, though the file does not name one.
     pub(super) shared: bool,
+    /// A learned shift of every score.
+    pub(super) correction: bool,
 }
 
 /// What is fixed of a family's recurrent layers.
@@ -132,6 +136,7 @@ const EXPERTS: ExpertTraits = ExpertTraits {
     bias: false,
     shared_gate: false,
     shared: false,
+    correction: false,
 };
 
 /// A decoder with root-mean-square norms, a gate and rotary positions.
@@ -144,6 +149,7 @@ const BASE: Family = Family {
     gated: true,
     activation: Activation::Silu,
     qk_norm: HeadNorm::None,
+    qk_asked: HeadNorm::Head,
     tied: false,
     head_bias: false,
     windows: Windows::None,
@@ -251,7 +257,7 @@ const DECODERS: &[Family] = &[
         name: "qwen3_moe",
         qk_norm: HeadNorm::Head,
         windows: Windows::Upper,
-        sizes: head_dim(128),
+
         ..BASE
     },
     Family {
@@ -305,6 +311,7 @@ const DECODERS: &[Family] = &[
     },
     Family {
         name: "phi",
+        qk_asked: HeadNorm::HeadBias,
         placement: Placement::Shared,
         tied: false,
         head_bias: true,
@@ -442,7 +449,7 @@ const DECODERS: &[Family] = &[
     },
     Family {
         name: "persimmon",
-        qk_norm: HeadNorm::None,
+        qk_asked: HeadNorm::HeadBias,
         activation: Activation::Relu,
         tied: false,
         sizes: SIZES,
@@ -451,6 +458,7 @@ const DECODERS: &[Family] = &[
     },
     Family {
         name: "stablelm",
+        qk_asked: HeadNorm::EachHead,
         norm: Norm::Layer,
         rotary: 0.25,
         ..BASE
@@ -490,6 +498,7 @@ const DECODERS: &[Family] = &[
     },
     Family {
         name: "cohere",
+        qk_asked: HeadNorm::EachHead,
         placement: Placement::Shared,
         norm: Norm::LayerWeight,
         tied: true,
@@ -538,11 +547,17 @@ const DECODERS: &[Family] = &[
         name: "glm4_moe",
         attention_bias: QKV,
         rotary: 0.5,
-        sizes: head_dim(128),
+
         ..BASE
     },
     Family {
         name: "glm4_moe_lite",
+        ..BASE
+    },
+    Family {
+        name: "arcee",
+        gated: false,
+        activation: Activation::Relu,
         ..BASE
     },
     Family {
@@ -574,6 +589,26 @@ const DECODERS: &[Family] = &[
     Family {
         name: "ernie4_5_moe",
         tied: true,
+        experts: ExpertTraits {
+            correction: true,
+            ..EXPERTS
+        },
+        ..BASE
+    },
+    Family {
+        name: "lfm2",
+        tied: true,
+        qk_norm: HeadNorm::Head,
+        ..BASE
+    },
+    Family {
+        name: "lfm2_moe",
+        tied: true,
+        qk_norm: HeadNorm::Head,
+        experts: ExpertTraits {
+            correction: true,
+            ..EXPERTS
+        },
         ..BASE
     },
     Family {
@@ -696,7 +731,6 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("code_llama", "llama"),
     ("mistral3", "mistral"),
     ("kimi_k25", "deepseek_v3"),
-    ("deepseek_v32", "deepseek_v3"),
     ("glm46v", "glm4_moe"),
     ("qwen3_5", "qwen3_5_text"),
     ("qwen3_5_moe", "qwen3_5_moe_text"),

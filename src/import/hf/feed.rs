@@ -57,12 +57,16 @@ fn experts(b: &mut Builder, plan: &ExpertsPlan, x: TensorId, width: u64) -> Tens
     let scores = b.linear(x, &router.wide());
     let shape = [b.batch, b.tokens, plan.top_k];
     let chosen = b.activation("route.out", &shape);
+    let mut inputs = vec![scores];
+    if plan.correction {
+        inputs.push(b.weight("route.correction", &[plan.experts]));
+    }
     let kind = OpKind::Route {
         tokens: b.rows(),
         experts: plan.experts,
         top_k: plan.top_k,
     };
-    b.operator("route", "top_k", kind, &[scores], &[chosen]);
+    b.operator("route", "top_k", kind, &inputs, &[chosen]);
     let popularity = Popularity::new(plan.experts, plan.top_k, b.software.imbalance);
     let touched = popularity.touched(b.rows() as f64).min(plan.experts as f64);
     let group = Group {

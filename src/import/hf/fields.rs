@@ -1,6 +1,7 @@
 //! Reading fields of a configuration: synonyms, types, ranges, and a message for each that is wrong.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -21,6 +22,18 @@ pub(super) struct Fields<'a> {
     object: &'a Map<String, Value>,
     inside: Option<&'static str>,
     problems: &'a RefCell<Problems>,
+    reading: &'a Reading,
+}
+
+/// What was read so far.
+#[derive(Default)]
+pub(super) struct Reading {
+    /// Sizes that were looked for, and are there.
+    read: RefCell<BTreeSet<String>>,
+    /// Objects that were opened, with the sizes in them.
+    sizes: RefCell<BTreeMap<String, u64>>,
+    /// Whether the family is taken from the fields alone.
+    guessed: Cell<bool>,
 }
 
 impl<'a> Fields<'a> {
@@ -29,23 +42,60 @@ impl<'a> Fields<'a> {
         source: &'a Source,
         object: &'a Map<String, Value>,
         problems: &'a RefCell<Problems>,
+        reading: &'a Reading,
     ) -> Self {
-        Self {
+        let fields = Self {
             source,
             object,
             inside: None,
             problems,
-        }
+            reading,
+        };
+        fields.note_sizes();
+        fields
+    }
+
+    /// Remembers the sizes of this object.
+    fn note_sizes(&self) {
+        let numbers = self.object.iter().filter(|(name, _)| is_size(name));
+        let numbers = numbers.filter_map(|(name, value)| Some((name, value.as_u64()?)));
+        let mut sizes = self.reading.sizes.borrow_mut();
+        sizes.extend(
+            numbers
+                .filter(|(_, n)| *n > 1)
+                .map(|(name, n)| (self.path(name), n)),
+        );
+    }
+
+    /// Sizes of the objects opened that nothing looked for.
+    pub(super) fn unread_sizes(&self) -> Vec<(String, u64)> {
+        let (sizes, read) = (self.reading.sizes.borrow(), self.reading.read.borrow());
+        let unread = sizes.iter().filter(|(name, _)| !read.contains(*name));
+        unread.map(|(name, n)| (name.clone(), *n)).collect()
+    }
+
+    /// Remembers that the family is taken from the fields alone.
+    pub(super) fn guess(&self) {
+        self.reading.guessed.set(true);
+    }
+
+    /// Whether the family is taken from the fields alone.
+    pub(super) fn is_guessed(&self) -> bool {
+        self.reading.guessed.get()
     }
 
     /// A nested object.
     pub(super) fn object(&self, name: &'static str) -> Option<Fields<'a>> {
         match self.find(&[name])?.1 {
-            Value::Object(object) => Some(Fields {
-                object,
-                inside: Some(name),
-                ..*self
-            }),
+            Value::Object(object) => {
+                let inner = Fields {
+                    object,
+                    inside: Some(name),
+                    ..*self
+                };
+                inner.note_sizes();
+                Some(inner)
+            }
             other => self.wrong_type(name, "an object", other),
         }
     }
@@ -195,6 +245,19 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A number from `least` to `most`.
+    pub(super) fn number(&self, name: &'static str, least: f64, most: f64) -> Option<f64> {
+        let value = self.find(&[name])?.1;
+        match value.as_f64() {
+            Some(x) if (least..=most).contains(&x) => Some(x),
+            Some(_) => {
+                let allowed = format!("allowed is {least} to {most}");
+                self.out_of_range(name, &value.to_string(), &allowed)
+            }
+            None => self.wrong_type(name, "a number", value),
+        }
+    }
+
     /// How many members an object has.
     pub(super) fn members(&self, name: &'static str) -> Option<u64> {
         match self.find(&[name])?.1 {
@@ -250,6 +313,9 @@ impl<'a> Fields<'a> {
     }
 
     fn find(&self, names: &[&'static str]) -> Option<(&'static str, &'a Value)> {
+        let there = names.iter().filter(|name| self.object.contains_key(**name));
+        let mut read = self.reading.read.borrow_mut();
+        read.extend(there.map(|name| self.path(name)));
         names.iter().find_map(|name| {
             let value = self.object.get(*name)?;
             (!value.is_null()).then_some((*name, value))
@@ -271,6 +337,31 @@ impl<'a> Fields<'a> {
         };
         key_span(&self.source.text, name, from)
     }
+}
+
+/// Whether a field's name is that of a size that shapes a model.
+fn is_size(name: &str) -> bool {
+    const PARTS: [&str; 8] = [
+        "size", "dim", "rank", "width", "num_", "heads", "n_", "layers",
+    ];
+    const OTHERS: [&str; 14] = [
+        "token",
+        "max_",
+        "chunk_size_feed_forward",
+        "n_group",
+        "num_return",
+        "beam",
+        "num_labels",
+        "pretraining",
+        "num_nextn",
+        "initializer",
+        "no_repeat",
+        "batch",
+        "num_logits",
+        "query_pre",
+    ];
+    let has = |list: &[&str]| list.iter().any(|part| name.contains(part));
+    has(&PARTS) && !has(&OTHERS)
 }
 
 fn key_span(text: &str, name: &str, from: usize) -> Option<Span> {

@@ -6,7 +6,7 @@ use super::experts;
 use super::family::{Family, RecurrentTraits, Windows};
 use super::fields::{CONTEXT_LIMIT, Fields, LAYER_LIMIT};
 use super::plan::{
-    AttentionPlan, Ffn, LatentPlan, LayerPlan, Mixer, RecurrentPlan, Segment, Sight,
+    AttentionPlan, Ffn, LatentPlan, LayerPlan, Mixer, RecurrentPlan, Segment, ShortPlan, Sight,
 };
 use super::read;
 
@@ -32,6 +32,7 @@ enum Mix {
     Attention(Sight),
     Recurrent,
     Both(Sight),
+    Short,
     Nothing,
 }
 
@@ -112,6 +113,7 @@ fn mixer(fields: &Fields<'_>, mix: Mix, parts: &Parts<'_>) -> Option<Mixer> {
     };
     match (mix, parts.latent) {
         (Mix::Nothing, _) => None,
+        (Mix::Short, _) => Some(Mixer::Short(short(fields))),
         (Mix::Attention(_), Some(latent)) => Some(Mixer::Latent(latent.clone())),
         (Mix::Attention(sight), None) => match attention(sight) {
             Some(a) => Some(Mixer::Attention(a)),
@@ -125,6 +127,14 @@ fn mixer(fields: &Fields<'_>, mix: Mix, parts: &Parts<'_>) -> Option<Mixer> {
             (Some(a), Some(r)) => Some(Mixer::Both(a, r.clone())),
             _ => missing("hybrid"),
         },
+    }
+}
+
+/// Source: transformers `Lfm2Config`.
+fn short(fields: &Fields<'_>) -> ShortPlan {
+    ShortPlan {
+        taps: fields.count(&["conv_L_cache"], 1024).unwrap_or(3),
+        bias: fields.flag("conv_bias").unwrap_or(false),
     }
 }
 
@@ -205,6 +215,13 @@ fn mixes(
             .collect();
     }
     let sight = |layer: u64| sights.get(layer as usize).copied().unwrap_or(Sight::Past);
+    if let Some(full) = fields.wholes("full_attn_idxs", 0, LAYER_LIMIT) {
+        let of = |layer| match full.contains(&layer) {
+            true => Mix::Attention(Sight::Past),
+            false => Mix::Short,
+        };
+        return (0..layers).map(of).collect();
+    }
     let Some(_) = parts.recurrent else {
         return (0..layers).map(|l| Mix::Attention(sight(l))).collect();
     };
@@ -299,12 +316,13 @@ fn named(fields: &Fields<'_>, list: &str, text: &str, sights: &[Sight], layer: u
         }
         "linear_attention" | "mamba" | "mamba2" | "recurrent" | "linear" => Mix::Recurrent,
         "hybrid" => Mix::Both(sights.get(layer).copied().unwrap_or(Sight::Past)),
+        "conv" => Mix::Short,
         "mlp" | "moe" => Mix::Nothing,
         other => {
             let message = format!("layer type `{other}` is not supported yet");
             let problem = Problem::new(Code::UnsupportedModel, message).help(
                 "supported: full_attention, sliding_attention, chunked_attention, linear_attention, mamba, \
-                 recurrent, hybrid, mlp, moe",
+                 recurrent, hybrid, conv, mlp, moe",
             );
             fields.report(list, problem);
             Mix::Attention(Sight::Past)

@@ -33,6 +33,7 @@ pub(super) fn mixer(
         Mixer::Attention(a) => attention(b, a, x, width, context.past),
         Mixer::Latent(l) => latent(b, l, x, width, context.past),
         Mixer::Recurrent(r) => recur::recurrent(b, r, x, width),
+        Mixer::Short(s) => recur::short(b, *s, x, width),
         Mixer::Both(a, r) => {
             let parts = [
                 attention(b, a, x, width, context.past),

@@ -90,6 +90,7 @@ impl Configured {
                 context: plan.context,
             },
             symbols,
+            deadline: None,
         };
         let mut model = Self {
             plan,

@@ -233,6 +233,17 @@ pub(super) enum Mixer {
     Recurrent(RecurrentPlan),
     /// Attention and a recurrence side by side, their results added.
     Both(AttentionPlan, RecurrentPlan),
+    /// A short gated convolution.
+    Short(ShortPlan),
+}
+
+/// A causal convolution of each channel over the last few tokens, gated before and behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ShortPlan {
+    /// Taps.
+    pub(super) taps: u64,
+    /// Bias of the convolution and of both projections.
+    pub(super) bias: bool,
 }
 
 /// Which tokens attention sees.
@@ -257,6 +268,8 @@ pub(super) enum HeadNorm {
     None,
     /// Of each head; one weight per element of a head.
     Head,
+    /// Of each head; one weight and one bias per element of a head.
+    HeadBias,
     /// Of each head, with a weight of its own for every head.
     EachHead,
     /// Of all heads together.
@@ -408,6 +421,8 @@ pub(super) struct ExpertsPlan {
     pub(super) shared: Option<DensePlan>,
     /// A learned gate of the shared part, one number per token.
     pub(super) shared_gate: bool,
+    /// A learned shift of every expert's score.
+    pub(super) correction: bool,
 }
 
 /// A nonlinearity.
@@ -483,7 +498,9 @@ impl Plan {
         let attention = |a: &AttentionPlan| !matches!(a.sight, Sight::Both | Sight::Near(_));
         self.segments.iter().any(|s| match &s.layer.mixer {
             Some(Mixer::Attention(a)) => attention(a),
-            Some(Mixer::Latent(_) | Mixer::Recurrent(_) | Mixer::Both(..)) => true,
+            Some(Mixer::Latent(_) | Mixer::Recurrent(_) | Mixer::Both(..) | Mixer::Short(_)) => {
+                true
+            }
             None => false,
         })
     }
@@ -498,7 +515,7 @@ impl Plan {
             let elements = match &s.layer.mixer {
                 Some(Mixer::Attention(a) | Mixer::Both(a, _)) => attention(a),
                 Some(Mixer::Latent(l)) => (l.kv_rank + l.rope) as f64,
-                Some(Mixer::Recurrent(_)) | None => 0.0,
+                Some(Mixer::Recurrent(_) | Mixer::Short(_)) | None => 0.0,
             };
             s.count as f64 * elements
         });
@@ -507,10 +524,15 @@ impl Plan {
 
     /// Elements of recurrent and convolution state of a sequence.
     pub(super) fn state_elements(&self) -> f64 {
-        let recurrent = |r: &RecurrentPlan| r.state_elements() + r.conv_elements();
-        let each = self.segments.iter().map(|s| match &s.layer.mixer {
-            Some(Mixer::Recurrent(r) | Mixer::Both(_, r)) => s.count as f64 * recurrent(r),
-            Some(Mixer::Attention(_) | Mixer::Latent(_)) | None => 0.0,
+        let each = self.segments.iter().map(|s| {
+            let elements = match &s.layer.mixer {
+                Some(Mixer::Recurrent(r) | Mixer::Both(_, r)) => {
+                    r.state_elements() + r.conv_elements()
+                }
+                Some(Mixer::Short(short)) => self.hidden as f64 * short.taps as f64,
+                Some(Mixer::Attention(_) | Mixer::Latent(_)) | None => 0.0,
+            };
+            s.count as f64 * elements
         });
         each.sum()
     }
@@ -559,6 +581,7 @@ impl LayerPlan {
             },
             Some(Mixer::Latent(_)) => "latent",
             Some(Mixer::Both(..)) => "hybrid",
+            Some(Mixer::Short(_)) => "conv",
             Some(Mixer::Recurrent(r)) => match r.rule {
                 Recurrence::Selective | Recurrence::Dual => "mamba",
                 Recurrence::GatedDelta => "delta",

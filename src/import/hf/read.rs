@@ -9,7 +9,7 @@ use crate::diag::{Code, Problem, Problems, Source, did_you_mean};
 use crate::workload::{Dtype, Workload};
 
 use super::family::{self, Family, PositionKind};
-use super::fields::{CONTEXT_LIMIT, Fields, SIZE_LIMIT};
+use super::fields::{CONTEXT_LIMIT, Fields, Reading, SIZE_LIMIT};
 use super::layers::{self, Parts};
 use super::model::Configured;
 use super::plan::{
@@ -58,6 +58,16 @@ pub(super) const ACTIVATION: &[&str] = &[
 const KV_HEADS: &[&str] = &["num_key_value_heads", "n_kv_heads", "num_kv_heads"];
 const HEAD_DIM: &[&str] = &["head_dim", "attention_head_dim", "kv_channels"];
 
+/// Fields that the configurations of decoders have and those of other models do not.
+const MARKS: &[&str] = &[
+    "rms_norm_eps",
+    "rope_theta",
+    "rope_parameters",
+    "rope_scaling",
+    "num_key_value_heads",
+    "kv_lora_rank",
+];
+
 /// Fields without which a configuration is not that of a decoder.
 const DECODER: [&[&str]; 4] = [HIDDEN, LAYERS, HEADS, VOCAB];
 
@@ -89,7 +99,8 @@ pub fn configuration(
     object: &Map<String, Value>,
 ) -> Result<Workload, Problems> {
     let problems = RefCell::new(Problems::new());
-    let fields = Fields::new(source, object, &problems);
+    let reading = Reading::default();
+    let fields = Fields::new(source, object, &problems, &reading);
     let plan = plan(&fields);
     let problems = problems.into_inner();
     match plan {
@@ -127,6 +138,7 @@ fn plan(fields: &Fields<'_>) -> Option<Plan> {
         () if multimodal::is_nested(fields) => multimodal::plan(fields, name)?,
         () => decoder(fields, family(fields, name)?),
     };
+    refuse_unread(fields);
     plan.stored = stored::read(fields).or(plan.stored);
     Some(plan)
 }
@@ -136,9 +148,9 @@ pub(super) fn family(fields: &Fields<'_>, name: &str) -> Option<&'static Family>
     if let Some(family) = family::decoder(name) {
         return Some(family);
     }
-    let is_decoder = DECODER.iter().all(|names| fields.name_of(names).is_some());
-    let is_other = fields.flag("is_encoder_decoder") == Some(true);
-    if !is_decoder || is_other {
+    let is_complete = DECODER.iter().all(|names| fields.name_of(names).is_some());
+    let is_decoder = fields.name_of(MARKS).is_some() && makes_tokens(fields);
+    if !is_complete || !is_decoder {
         unsupported(fields, name);
         return None;
     }
@@ -149,7 +161,32 @@ pub(super) fn family(fields: &Fields<'_>, name: &str) -> Option<&'static Family>
          compare the parameters with the published ones",
     );
     fields.report("model_type", problem);
+    fields.guess();
     Some(family::UNLISTED)
+}
+
+/// What the file says of its head, if it does: one that makes text.
+fn makes_tokens(fields: &Fields<'_>) -> bool {
+    let class = fields.texts("architectures");
+    let class = class.as_ref().and_then(|list| list.first());
+    let other = fields.flag("is_encoder_decoder") == Some(true);
+    !other && class.is_none_or(|c| c.contains("ForCausalLM") || c.contains("LMHead"))
+}
+
+/// Sizes that a decoder of an unlisted family has and that nothing reads would make the counts wrong.
+fn refuse_unread(fields: &Fields<'_>) {
+    let unread = fields.unread_sizes();
+    if unread.is_empty() || !fields.are_right() || !fields.is_guessed() {
+        return;
+    }
+    let shown: Vec<String> = unread
+        .iter()
+        .map(|(name, n)| format!("{name} = {n}"))
+        .collect();
+    let message = "the architecture is not listed, and some of its sizes are not understood";
+    let problem = Problem::new(Code::UnsupportedModel, message).note(shown.join(", "));
+    let help = "take out what does not change the model's shape, or write it as a workload TOML";
+    fields.report("model_type", problem.help(help));
 }
 
 fn unsupported(fields: &Fields<'_>, name: &str) {
@@ -357,21 +394,19 @@ fn biases(fields: &Fields<'_>, family: &Family) -> [bool; 4] {
     }
     if let Some(bias) = all(&["attention_bias", "use_bias", "bias", "enable_bias"]) {
         let out = all(&["attention_out_bias"]);
-        // A family with biases of q, k and v alone keeps its output projection plain.
-        let partial = q && !o;
-        return [bias, bias, bias, out.unwrap_or(bias && !partial)];
+        // Where a family treats its output projection in another way, the field is about q, k and v.
+        let of_output = if q == o { bias } else { o };
+        return [bias, bias, bias, out.unwrap_or(of_output)];
     }
     [q, k, v, o]
 }
 
 fn qk_norm(fields: &Fields<'_>, family: &Family) -> HeadNorm {
     let name = fields.name_of(&["use_qk_norm", "qk_layernorm", "use_qk_layernorm"]);
-    let asked = name.and_then(|n| fields.flag(n));
-    match (asked, family.qk_norm, family.norm) {
-        (Some(false), ..) => HeadNorm::None,
-        (Some(true), HeadNorm::None, Norm::LayerWeight) => HeadNorm::EachHead,
-        (Some(true), HeadNorm::None, _) => HeadNorm::Head,
-        (_, norm, _) => norm,
+    match (name.and_then(|n| fields.flag(n)), family.qk_norm) {
+        (Some(false), _) => HeadNorm::None,
+        (Some(true), HeadNorm::None) => family.qk_asked,
+        (_, norm) => norm,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::workload::{Dtype, OpKind, Recurrence, Role, Scan, ScanForm, TensorId};
 
 use super::build::{Builder, Linear};
-use super::plan::{Norm, RecurrentPlan};
+use super::plan::{Norm, RecurrentPlan, ShortPlan};
 
 /// Format of recurrent state. Source: `mamba_ssm_dtype` of the checkpoints; the kernels of state-spaces/mamba.
 const STATE: Dtype = Dtype::Fp32;
@@ -51,7 +51,7 @@ fn selective(b: &mut Builder, plan: &RecurrentPlan, x: TensorId, width: u64) -> 
         &Linear::new("in_proj", width, 2 * inner).biased(plan.bias),
     );
     let [u, gate] = b.split("split_in", joined, [inner, inner]);
-    let u = convolution(b, plan, u);
+    let u = convolution(b, &Taps::of(plan), u);
     let maps = b.linear(u, &Linear::new("x_proj", inner, rank + 2 * n));
     let [step, maps] = b.split("split_maps", maps, [rank, 2 * n]);
     let [step, maps] = match plan.inner_norms {
@@ -76,7 +76,7 @@ fn dual(b: &mut Builder, plan: &RecurrentPlan, x: TensorId, width: u64) -> Parts
     let all = inner + channels + heads;
     let joined = b.linear(x, &Linear::new("in_proj", width, all).biased(plan.bias));
     let [gate, mixed, step] = b.split("split_in", joined, [inner, channels, heads]);
-    let mixed = convolution(b, plan, mixed);
+    let mixed = convolution(b, &Taps::of(plan), mixed);
     let weights = ["dt_bias", "A_log", "D"].map(|name| b.weight(name, &[heads]));
     Parts {
         tokens: vec![mixed, step, gate],
@@ -94,7 +94,7 @@ fn delta(b: &mut Builder, plan: &RecurrentPlan, x: TensorId, width: u64) -> Part
     );
     let [mixed, gate] = b.split("split_in", joined, [channels, inner]);
     let rates = b.linear(x, &Linear::new("rates_proj", width, 2 * heads));
-    let mixed = convolution(b, plan, mixed);
+    let mixed = convolution(b, &Taps::of(plan), mixed);
     let weights = ["dt_bias", "A_log"].map(|name| b.weight(name, &[heads]));
     Parts {
         tokens: vec![mixed, rates, gate],
@@ -128,7 +128,7 @@ fn gated(b: &mut Builder, plan: &RecurrentPlan, x: TensorId, width: u64) -> Part
         &Linear::new("in_proj", width, 2 * inner).biased(plan.bias),
     );
     let [u, gate] = b.split("split_in", joined, [inner, inner]);
-    let u = convolution(b, plan, u);
+    let u = convolution(b, &Taps::of(plan), u);
     let (blocks, each) = (plan.groups, inner / plan.groups.max(1));
     let gates = b.block_linear("gates", u, blocks, each, 2 * each);
     let decay = b.weight("recurrent_param", &[inner]);
@@ -138,29 +138,82 @@ fn gated(b: &mut Builder, plan: &RecurrentPlan, x: TensorId, width: u64) -> Part
     }
 }
 
-/// Causal convolution of each channel over the last few tokens, and its nonlinearity; the last tokens are
-/// state.
-fn convolution(b: &mut Builder, plan: &RecurrentPlan, x: TensorId) -> TensorId {
-    if plan.conv == 0 {
+/// A short convolution between two projections, its input and its result gated.
+///
+/// Source: transformers `Lfm2ShortConv`.
+pub(super) fn short(b: &mut Builder, plan: ShortPlan, x: TensorId, width: u64) -> TensorId {
+    let joined = b.linear(
+        x,
+        &Linear::new("in_proj", width, 3 * width).biased(plan.bias),
+    );
+    let [before, behind, u] = b.split("split_in", joined, [width, width, width]);
+    let elements = b.rows() as f64 * width as f64;
+    let gated = b.stream("gate_in.out", width);
+    b.elementwise(
+        "gate_in",
+        "mul",
+        (elements, 1.0, 0.0),
+        &[u, before],
+        &[gated],
+    );
+    let taps = Taps {
+        channels: width,
+        taps: plan.taps,
+        bias: plan.bias,
+        ops: 0.0,
+        special: 0.0,
+    };
+    let mixed = convolution(b, &taps, gated);
+    let y = b.stream("gate_out.out", width);
+    b.elementwise(
+        "gate_out",
+        "mul",
+        (elements, 1.0, 0.0),
+        &[mixed, behind],
+        &[y],
+    );
+    b.linear(y, &Linear::new("out_proj", width, width).biased(plan.bias))
+}
+
+/// A convolution over time and the work of the nonlinearity behind it.
+struct Taps {
+    channels: u64,
+    taps: u64,
+    bias: bool,
+    ops: f64,
+    special: f64,
+}
+
+impl Taps {
+    /// With SiLU behind it.
+    fn of(plan: &RecurrentPlan) -> Self {
+        Self {
+            channels: plan.conv_channels(),
+            taps: plan.conv,
+            bias: plan.conv_bias,
+            ops: 3.0,
+            special: 1.0,
+        }
+    }
+}
+
+/// Causal convolution of each channel over the last few tokens; the last tokens are state.
+fn convolution(b: &mut Builder, plan: &Taps, x: TensorId) -> TensorId {
+    if plan.taps == 0 {
         return x;
     }
-    let channels = plan.conv_channels();
-    let mut inputs = vec![x, b.weight("conv.weight", &[channels, plan.conv])];
-    if plan.conv_bias {
-        inputs.push(b.weight("conv.bias", &[channels]));
+    let mut inputs = vec![x, b.weight("conv.weight", &[plan.channels, plan.taps])];
+    if plan.bias {
+        inputs.push(b.weight("conv.bias", &[plan.channels]));
     }
     let dtype = b.formats.activation;
-    let state = b.tensor(
-        "conv_state",
-        &[b.batch, channels, plan.conv],
-        dtype,
-        Role::State,
-    );
+    let shape = [b.batch, plan.channels, plan.taps];
+    let state = b.tensor("conv_state", &shape, dtype, Role::State);
     inputs.push(state);
-    let y = b.stream("conv.out", channels);
-    // A multiplication and an addition for each tap; SiLU.
-    let elements = b.rows() as f64 * channels as f64;
-    let work = (elements, 2.0 * plan.conv as f64 + 3.0, 1.0);
+    let y = b.stream("conv.out", plan.channels);
+    // A multiplication and an addition for each tap.
+    let elements = b.rows() as f64 * plan.channels as f64;
+    let work = (elements, 2.0 * plan.taps as f64 + plan.ops, plan.special);
     b.elementwise("conv", "causal_conv", work, &inputs, &[y, state]);
     y
 }

@@ -56,6 +56,7 @@ fn card(source: &Source) -> Card {
         state_elements: 0.0,
         limits: Limits::default(),
         symbols: symbols::of(source),
+        deadline: None,
     }
 }
 
