@@ -7,7 +7,7 @@ use crate::record::{self, Manifest, RunDocument};
 use crate::simulate::{self, Estimate, Memo};
 use crate::workload::{Phase, Scenario, Workload};
 
-use super::args::{is_output, Format, ModelArgs, RunArgs};
+use super::args::{Format, ModelArgs, RunArgs, is_output};
 use super::console::Console;
 use super::operators::largest;
 use super::start::Answer;
@@ -69,7 +69,9 @@ pub(super) fn both<A, B>(
 pub(super) fn bound(args: &ModelArgs) -> Scenario {
     let default = Scenario::default();
     let (shapes, sizes): (Vec<_>, Vec<_>) = args.dims.iter().partition(|d| is_output(&d.0));
-    let sizes = sizes.into_iter().filter_map(|(name, size)| Some((name.clone(), *size.first()?)));
+    let sizes = sizes
+        .into_iter()
+        .filter_map(|(name, size)| Some((name.clone(), *size.first()?)));
     Scenario {
         batch: args.batch,
         precision: args.dtype.unwrap_or_default(),

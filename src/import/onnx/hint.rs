@@ -233,7 +233,11 @@ fn sliced(c: &Call, out: &Value) -> Option<Hint> {
             None => i,
         };
         let n = *x.dims.get(at)?;
-        let start = if start < 0 { start.checked_add(n)? } else { start };
+        let start = if start < 0 {
+            start.checked_add(n)?
+        } else {
+            start
+        };
         starts[at] = start.clamp(0, n);
     }
     let behind = |axis: usize| starts.iter().rev().nth(axis).copied().unwrap_or(0);
@@ -253,9 +257,7 @@ fn sum(c: &Call) -> Option<Hint> {
     let sign = if c.op() == "Sub" { -1.0 } else { 1.0 };
     let (a, b) = (of(c.get(0)?), of(c.get(1)?));
     match (a, b) {
-        (Some(Hint::Count { axis, start }), Some(Hint::Fill(x))) => {
-            counted(axis, start, sign * x)
-        }
+        (Some(Hint::Count { axis, start }), Some(Hint::Fill(x))) => counted(axis, start, sign * x),
         (Some(Hint::Fill(x)), Some(Hint::Count { axis, start })) if sign > 0.0 => {
             counted(axis, start, x)
         }
