@@ -203,7 +203,7 @@ pub(super) struct RunArgs {
     /// Catalog name of a chip, or path to chip.toml
     #[arg(long, value_name = "CHIP", required_unless_present = "cases")]
     pub(super) on: Option<String>,
-    /// A knob or key of the chip, such as glb='1 MiB' or memory.hbm.capacity='96 GiB'; repeatable
+    /// A knob or key of the chip, such as glb='1 MiB', or scenario.NAME (wattline list settings); repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) sets: Vec<(String, String)>,
     #[command(flatten)]
@@ -214,7 +214,8 @@ pub(super) struct RunArgs {
         "phase", "prompt", "output", "fidelity", "require", "top",
     ])]
     pub(super) cases: Option<String>,
-    /// infer, prefill, decode or generate [default: generate for language models, else infer]
+    /// infer, prefill, decode, generate, train or post-train [default: generate for language models, else
+    /// infer]
     #[arg(long)]
     pub(super) phase: Option<Phase>,
     /// Prompt tokens per sequence [default: 1024]
@@ -245,7 +246,7 @@ pub(super) struct FitArgs {
     /// Catalog name of a chip, or path to chip.toml
     #[arg(long, value_name = "CHIP")]
     pub(super) on: String,
-    /// A knob or key of the chip, such as glb='1 MiB' or memory.hbm.capacity='96 GiB'; repeatable
+    /// A knob or key of the chip, such as glb='1 MiB', or scenario.NAME (wattline list settings); repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) sets: Vec<(String, String)>,
     #[command(flatten)]
@@ -253,12 +254,22 @@ pub(super) struct FitArgs {
     /// Tokens per sequence, prompt and output together [default: 8192, or the model's limit if smaller]
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..))]
     pub(super) context: Option<u64>,
+    /// What the memory is for: generate (or one pass, in models without tokens) or train
+    #[arg(long, value_enum)]
+    pub(super) phase: Option<FitPhase>,
     /// Share of the memory that stays free
     #[arg(long, default_value = "5%", value_parser = margin)]
     pub(super) margin: f64,
     /// Write fit.json and manifest.json into a folder
     #[arg(short = 'o', long = "out", value_name = "DIR")]
     pub(super) path: Option<PathBuf>,
+}
+
+/// What memory is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FitPhase {
+    Generate,
+    Train,
 }
 
 #[derive(Args, Debug)]
@@ -293,7 +304,7 @@ pub(super) struct ShowArgs {
     /// Prompt tokens per sequence [default: 1024]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) prompt: Option<u64>,
-    /// A knob or key of a chip; repeatable
+    /// A knob or key of a chip, or scenario.NAME for a model; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) sets: Vec<(String, String)>,
 }
@@ -326,6 +337,8 @@ pub(super) enum ListKind {
     Ops,
     /// Figures that --require can limit
     Metrics,
+    /// What --set scenario.NAME and a sweep can turn
+    Settings,
 }
 
 #[derive(Args, Debug)]

@@ -45,16 +45,17 @@ fn plural(n: usize, noun: &str) -> String {
 /// Binds a model at its default sizes.
 fn bind(name: &str) -> Result<Vec<Problem>, Problems> {
     let workload = load::model(name)?;
-    let scenario = Scenario::default();
     let card = workload.card();
+    let scenario = Scenario::within(card.limits.context);
     let stage = match simulate::phase_of(&workload, &scenario)? {
         Phase::Infer => Stage::Infer,
-        Phase::Prefill | Phase::Decode | Phase::Generate => Stage::Tokens {
-            tokens: card
-                .limits
-                .context
-                .unwrap_or(scenario.prompt)
-                .min(scenario.prompt),
+        Phase::Prefill
+        | Phase::Decode
+        | Phase::Generate
+        | Phase::Train
+        | Phase::PostTrain
+        | Phase::Score => Stage::Tokens {
+            tokens: scenario.prompt,
             past: 0,
         },
     };

@@ -9,14 +9,17 @@ use crate::report::{Cell, Column, Table};
 use crate::simulate::{self, Estimate, Fidelity, Memo};
 use crate::workload::{Dtype, Phase, Scenario, Stage, Workload};
 
-use super::args::{FitArgs, Format};
+use super::args::{FitArgs, FitPhase, Format};
 use super::console::Console;
 use super::run::{both, bound, write_all};
 use super::start::Answer;
-use super::{fit_text, load};
+use super::{fit_text, load, settings};
 
 /// Context unless asked otherwise.
 const CONTEXT: u64 = 8192;
+
+/// Settings of a scenario that are options of their own here.
+const WITHOUT: [&str; 3] = ["prompt", "output", "phase"];
 
 pub(super) fn command(
     args: &FitArgs,
@@ -24,15 +27,17 @@ pub(super) fn command(
     words: &[String],
 ) -> Result<Answer, Problems> {
     let model = load::model(&args.model);
-    let chip = load::evaluate(&args.on, &args.sets);
+    let (chip_sets, scenario_sets) = settings::split(&args.sets);
+    let chip = load::evaluate(&args.on, &chip_sets);
     let (workload, (system, mut warnings)) = both(model, chip)?;
-    let mut ask = ask(args, &workload)?;
+    let mut ask = ask(args, &workload, &scenario_sets)?;
+    warnings.extend(settings::without_effect(&workload, &ask.scenario())?);
     let (runs, warning) = simulate::runnable(&workload, &system, &ask.scenario());
     ask.precision = runs.precision;
     warnings.extend(warning);
     let (mut fit, weight_dtype) = verdict(&workload, &system, &ask, args.margin)?;
     warnings.append(&mut fit.warnings);
-    let speed = if fit.fits() {
+    let speed = if fit.fits() && !ask.trains {
         speed(&workload, &system, &ask)?
     } else {
         None
@@ -54,7 +59,7 @@ pub(super) fn command(
     Ok(if fit.fits() { Answer::Yes } else { Answer::No })
 }
 
-fn ask(args: &FitArgs, workload: &Workload) -> Result<Ask, Problems> {
+fn ask(args: &FitArgs, workload: &Workload, sets: &[(String, String)]) -> Result<Ask, Problems> {
     let card = workload.card();
     let limit = card.limits.context;
     let context = match (card.default_phase, args.context) {
@@ -68,18 +73,33 @@ fn ask(args: &FitArgs, workload: &Workload) -> Result<Ask, Problems> {
                 .help("leave --context out")
                 .into());
         }
-        (Phase::Prefill | Phase::Decode | Phase::Generate, Some(context)) => Some(context),
-        (Phase::Prefill | Phase::Decode | Phase::Generate, None) => {
+        (_, Some(context)) => Some(context),
+        (_, None) => {
             let longest = workload.requests().map(|mix| mix.longest());
             Some(longest.unwrap_or(limit.unwrap_or(CONTEXT).clamp(2, CONTEXT)))
         }
     };
-    let bound = bound(&args.binding);
+    let mut bound = bound(&args.binding);
+    if let Some((name, _)) = sets
+        .iter()
+        .find(|(name, _)| WITHOUT.contains(&name.as_str()))
+    {
+        let message = format!("`scenario.{name}` has no effect on fit");
+        let problem = Problem::new(Code::Usage, message);
+        return Err(problem.help("use --context and --phase").into());
+    }
+    let given = [
+        ("batch", args.binding.batch.is_some()),
+        ("dtype", args.binding.dtype.is_some()),
+    ];
+    settings::apply(&mut bound, sets, &given)?;
     Ok(Ask {
         context,
         batch: bound.batch,
+        trains: args.phase == Some(FitPhase::Train),
         precision: bound.precision,
         software: bound.software,
+        draft_model: bound.draft_model,
         dims: bound.dims,
         shapes: bound.shapes,
         unknown_as_bytes: bound.unknown_as_bytes,
@@ -95,9 +115,9 @@ fn verdict(
 ) -> Result<(Fit, Option<Dtype>), Problems> {
     let scenario = ask.scenario();
     let stage = match ask.context {
-        Some(_) => Stage::Tokens {
+        Some(context) => Stage::Tokens {
             tokens: 1,
-            past: scenario.prompt,
+            past: context.saturating_sub(1),
         },
         None => Stage::Infer,
     };

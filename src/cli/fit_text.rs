@@ -82,6 +82,8 @@ fn parts(document: &FitDocument, fit: &Fit, ask: &Ask, console: &Console) -> Str
         ("weights", memory.weights, None),
         ("kv cache", memory.kv_cache, kv_note),
         ("state", memory.state, None),
+        ("gradients", memory.gradients, None),
+        ("optimizer", memory.optimizer, None),
         ("activations", memory.activations, chunk),
         ("runtime reserve", memory.reserve, assumed),
     ];

@@ -5,11 +5,11 @@ use rayon::prelude::*;
 use crate::catalog;
 use crate::diag::{Problem, Problems};
 use crate::hardware::{Direction, System};
-use crate::record::{ChipRow, MetricRow, ModelRow, OpRow, class_name};
+use crate::record::{ChipRow, MetricRow, ModelRow, OpRow, SettingRow, class_name};
 use crate::report::{Cell, Column, Table};
 use crate::simulate::{Metric, Step, binding, phase_of, steps};
 use crate::units::{Bytes, BytesPerSecond, Meters, OpsPerSecond, Watts, count, significant};
-use crate::workload::{OpKind, Scenario, Workload};
+use crate::workload::{KNOBS, OWN_SETTINGS, OpKind, Scenario, Software, Workload};
 
 use super::args::{ListArgs, ListKind};
 use super::console::Console;
@@ -22,6 +22,7 @@ pub(super) fn command(args: &ListArgs, console: &Console) -> Result<Answer, Prob
         ListKind::Models => models(console)?,
         ListKind::Ops => ops(console)?,
         ListKind::Metrics => metrics(console)?,
+        ListKind::Settings => settings(console)?,
     }
     Ok(Answer::Yes)
 }
@@ -184,6 +185,41 @@ fn metrics(console: &Console) -> Result<(), Problems> {
             Cell::text(row.name),
             Cell::text(row.unit),
             Cell::text(row.doc),
+        ]);
+    }
+    console.table(&table, &rows)
+}
+
+/// What `--set scenario.NAME` and the axes of a sweep can turn.
+fn settings(console: &Console) -> Result<(), Problems> {
+    let plain = Software::default();
+    let own = OWN_SETTINGS.iter();
+    let own = own.map(|(name, allowed, default, doc)| SettingRow {
+        name,
+        allowed,
+        default: (*default).to_owned(),
+        doc,
+    });
+    let of_software = KNOBS.iter().map(|knob| SettingRow {
+        name: knob.name,
+        allowed: knob.allowed,
+        default: plain.get(knob.name).unwrap_or_default(),
+        doc: knob.doc,
+    });
+    let rows: Vec<SettingRow> = own.chain(of_software).collect();
+    let columns = vec![
+        Column::text("name", "setting"),
+        Column::text("default", "default"),
+        Column::text("doc", "what it is"),
+        Column::text("allowed", "values"),
+    ];
+    let mut table = Table::new("", columns);
+    for row in &rows {
+        table.push(vec![
+            Cell::text(row.name),
+            Cell::text(row.default.as_str()),
+            Cell::text(row.doc),
+            Cell::text(row.allowed),
         ]);
     }
     console.table(&table, &rows)

@@ -22,6 +22,7 @@ mod operators;
 mod plots;
 mod run;
 mod run_text;
+mod settings;
 mod show;
 mod start;
 mod sweep;

@@ -11,7 +11,7 @@ use super::args::{Format, ModelArgs, RunArgs, is_output};
 use super::console::Console;
 use super::operators::largest;
 use super::start::Answer;
-use super::{load, plots, run_text};
+use super::{load, plots, run_text, settings};
 
 pub(super) fn command(
     args: &RunArgs,
@@ -23,13 +23,16 @@ pub(super) fn command(
         return Err(Problem::new(Code::Usage, message).into());
     };
     let model = load::model(model);
-    let chip = load::evaluate(on, &args.sets);
+    let (chip_sets, scenario_sets) = settings::split(&args.sets);
+    let chip = load::evaluate(on, &chip_sets);
     let (workload, (system, mut warnings)) = both(model, chip)?;
-    let scenario = scenario(args, &workload);
+    let scenario = scenario(args, &workload, &scenario_sets)?;
     let memo = Memo::new();
     let mut estimate = simulate::run(&workload, &system, &scenario, args.fidelity, &memo)?;
-    warnings.extend(without_effect(args, estimate.phase));
-    warnings.extend(dead_settings(args, on, &workload, &scenario, &estimate)?);
+    warnings.extend(without_effect(args, &scenario_sets, &estimate));
+    warnings.extend(settings::without_effect(&workload, &scenario)?);
+    let asked = (args, on.as_str(), chip_sets.as_slice());
+    warnings.extend(dead_settings(asked, &workload, &scenario, &estimate)?);
     warnings.append(&mut estimate.warnings);
     estimate.warnings = warnings;
     let document = RunDocument::of(&estimate, &system);
@@ -83,28 +86,50 @@ pub(super) fn bound(args: &ModelArgs) -> Scenario {
 }
 
 /// Lengths that are given take the place of the model's own mix of requests.
-fn scenario(args: &RunArgs, workload: &Workload) -> Scenario {
+fn scenario(
+    args: &RunArgs,
+    workload: &Workload,
+    sets: &[(String, String)],
+) -> Result<Scenario, Problems> {
     let bound = bound(&args.binding);
-    let is_mix = args.prompt.is_none() && args.output.is_none();
-    Scenario {
+    let by_set = sets
+        .iter()
+        .any(|(name, _)| name == "prompt" || name == "output");
+    let is_mix = args.prompt.is_none() && args.output.is_none() && !by_set;
+    let fitting = Scenario::within(workload.card().limits.context);
+    let mut scenario = Scenario {
         requests: workload.requests().filter(|_| is_mix).cloned(),
         phase: args.phase,
-        prompt: args.prompt.unwrap_or(bound.prompt),
-        output: args.output.unwrap_or(bound.output),
+        prompt: args.prompt.unwrap_or(fitting.prompt),
+        output: args.output.unwrap_or(fitting.output),
         ..bound
-    }
+    };
+    let given = [
+        ("batch", args.binding.batch.is_some()),
+        ("dtype", args.binding.dtype.is_some()),
+        ("phase", args.phase.is_some()),
+        ("prompt", args.prompt.is_some()),
+        ("output", args.output.is_some()),
+    ];
+    settings::apply(&mut scenario, sets, &given)?;
+    Ok(scenario)
 }
 
 /// Lengths that the phase has no use for.
-fn without_effect(args: &RunArgs, phase: Phase) -> Vec<Problem> {
+fn without_effect(args: &RunArgs, sets: &[(String, String)], estimate: &Estimate) -> Vec<Problem> {
+    let phase = estimate.phase;
     let (prompt, output) = match phase {
         Phase::Infer => (false, false),
+        Phase::Train => (estimate.trained_tokens_per_s.is_some(), false),
         Phase::Prefill => (true, false),
-        Phase::Decode | Phase::Generate => (true, true),
+        Phase::Decode | Phase::Generate | Phase::PostTrain | Phase::Score => (true, true),
     };
+    let set = |name: &str| sets.iter().any(|(key, _)| key == name);
     let flags = [
         ("--prompt", args.prompt.is_some() && !prompt),
         ("--output", args.output.is_some() && !output),
+        ("scenario.prompt", set("prompt") && !prompt),
+        ("scenario.output", set("output") && !output),
     ];
     let unused = flags.iter().filter(|flag| flag.1);
     unused
@@ -118,19 +143,18 @@ fn without_effect(args: &RunArgs, phase: Phase) -> Vec<Problem> {
 
 /// Settings of the chip that moved no result: each is left out once, then nudged.
 fn dead_settings(
-    args: &RunArgs,
-    on: &str,
+    (args, on, given): (&RunArgs, &str, &[(String, String)]),
     workload: &Workload,
     scenario: &Scenario,
     estimate: &Estimate,
 ) -> Result<Vec<Problem>, Problems> {
     let mut dead = Vec::new();
-    for (i, (key, value)) in args.sets.iter().enumerate() {
+    for (i, (key, value)) in given.iter().enumerate() {
         let mut tries: Vec<Option<String>> = vec![None];
         tries.extend(nudged(value).into_iter().map(Some));
         let mut moved = false;
         for other in tries {
-            let mut sets = args.sets.clone();
+            let mut sets = given.to_vec();
             match other {
                 Some(other) => sets[i].1 = other,
                 None => drop(sets.remove(i)),

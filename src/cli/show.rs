@@ -5,12 +5,13 @@ use crate::footprint;
 use crate::record::{self, ChipDocument, HardwarePart, ModelDocument, ProblemPart};
 use crate::schedule::{fuse, peak};
 use crate::simulate;
-use crate::workload::{Card, Phase, Scenario, Stage};
+use crate::workload::{Card, Phase, Scenario, Stage, train};
 
 use super::args::{Format, ShowArgs};
 use super::console::Console;
 use super::load::{self, Named};
 use super::run::bound;
+use super::settings;
 use super::start::Answer;
 use super::{card, card::chip_table, card::operator_table};
 
@@ -30,9 +31,10 @@ pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Prob
 }
 
 fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
-    refuse(&[("--set", !args.sets.is_empty())], "model")?;
+    let (chip_sets, scenario_sets) = settings::split(&args.sets);
+    refuse(&[("--set of a chip's key", !chip_sets.is_empty())], "model")?;
     let workload = load::model(&args.name)?;
-    let scenario = scenario(args, workload.card());
+    let scenario = scenario(args, workload.card(), &scenario_sets)?;
     let phase = simulate::phase_of(&workload, &scenario)?;
     let stage = match phase {
         Phase::Infer => Stage::Infer,
@@ -44,6 +46,16 @@ fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
             tokens: scenario.prompt,
             past: 0,
         },
+        Phase::Train if workload.card().default_phase == Phase::Infer => Stage::Infer,
+        Phase::Train | Phase::Score => Stage::Check {
+            tokens: scenario.prompt,
+            past: 0,
+        },
+        Phase::PostTrain => {
+            let message = "post-training is several graphs, and show counts one";
+            let problem = Problem::new(Code::Usage, message);
+            return Err(problem.help("use --phase prefill, decode or train").into());
+        }
     };
     if phase == Phase::Infer {
         refuse(
@@ -52,7 +64,14 @@ fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
         )?;
     }
     let binding = simulate::binding(&scenario, stage);
-    let (graph, warnings) = workload.graph(&binding)?;
+    let (mut graph, mut warnings) = workload.graph(&binding)?;
+    if phase == Phase::Train {
+        graph = train::graph(&graph, &scenario.software);
+    }
+    warnings.extend(settings::without_effect(
+        &workload,
+        &shown_phase(&scenario, phase),
+    )?);
     let fused = || peak(&graph, &fuse(&graph)).bytes;
     let live = graph.exported_peak().unwrap_or_else(fused);
     let parts = ProblemPart::all(&warnings);
@@ -68,14 +87,40 @@ fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     Ok(())
 }
 
-fn scenario(args: &ShowArgs, card: &Card) -> Scenario {
+fn scenario(args: &ShowArgs, card: &Card, sets: &[(String, String)]) -> Result<Scenario, Problems> {
     let bound = bound(&args.binding);
-    Scenario {
+    let mut scenario = Scenario {
         phase: args.phase,
         prompt: args
             .prompt
             .unwrap_or(Scenario::within(card.limits.context).prompt),
         ..bound
+    };
+    let given = [
+        ("batch", args.binding.batch.is_some()),
+        ("dtype", args.binding.dtype.is_some()),
+        ("phase", args.phase.is_some()),
+        ("prompt", args.prompt.is_some()),
+    ];
+    settings::apply(&mut scenario, sets, &given)?;
+    Ok(scenario)
+}
+
+/// The one step that is counted.
+fn shown_phase(scenario: &Scenario, phase: Phase) -> Scenario {
+    let counted = match phase {
+        Phase::Generate => Phase::Prefill,
+        Phase::Infer
+        | Phase::Prefill
+        | Phase::Decode
+        | Phase::Train
+        | Phase::PostTrain
+        | Phase::Score => phase,
+    };
+    Scenario {
+        phase: Some(counted),
+        output: 2,
+        ..scenario.clone()
     }
 }
 
@@ -91,7 +136,9 @@ fn chip(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
         ("--prompt", args.prompt.is_some()),
     ];
     refuse(&flags, "chip")?;
-    let (system, warnings) = load::evaluate(&args.name, &args.sets)?;
+    let (chip_sets, scenario_sets) = settings::split(&args.sets);
+    refuse(&[("--set scenario.*", !scenario_sets.is_empty())], "chip")?;
+    let (system, warnings) = load::evaluate(&args.name, &chip_sets)?;
     let area = footprint::area(&system).total.map(|a| a.0);
     let hardware = HardwarePart::of(&system, &simulate::roofs(&system), area);
     let document = ChipDocument::of(&system, hardware, ProblemPart::all(&warnings));

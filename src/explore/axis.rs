@@ -3,7 +3,7 @@
 use crate::diag::{Code, Problem, did_you_mean};
 use crate::document::{Node, Reader};
 use crate::units::{Dimension, Quantity};
-use crate::workload::Precision;
+use crate::workload::{Precision, Software};
 
 use super::space::{Axis, Choice, Setting, Value};
 
@@ -22,6 +22,15 @@ pub(super) struct ReadAxis {
     pub(super) choices: Vec<Node>,
 }
 
+/// What an axis takes.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Numbers,
+    Formats,
+    /// Words, patterns and numbers.
+    Texts,
+}
+
 #[derive(Clone, Copy)]
 enum Scale {
     Linear,
@@ -32,19 +41,16 @@ enum Scale {
 pub(super) fn read(reader: &Reader<'_>) -> Option<ReadAxis> {
     let settings = settings(reader);
     let is_scenario = |s: &&Setting| !s.is_of_chip();
-    let (formats, counts) = match &settings {
-        Some(all) => (
-            all.iter().any(|(s, _)| *s == Setting::Dtype),
-            all.iter()
-                .map(|(s, _)| s)
-                .filter(is_scenario)
-                .any(|s| *s != Setting::Dtype),
-        ),
-        None => (false, false),
+    let named = || settings.iter().flatten().map(|(s, _)| s);
+    let kind = match named().next() {
+        Some(Setting::Dtype) => Kind::Formats,
+        Some(Setting::Software(_)) => Kind::Texts,
+        Some(_) | None => Kind::Numbers,
     };
+    let counts = kind == Kind::Numbers && named().any(|s| is_scenario(&s));
     let values = reader
         .get("values")
-        .map(|node| (node, values(reader, node, formats)));
+        .map(|node| (node, values(reader, node, kind)));
     let range = reader
         .get("range")
         .map(|node| (node, reader.table("range")));
@@ -69,7 +75,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<ReadAxis> {
         }
     };
     let (settings, read) = (settings?, read?);
-    if counts && !check_counts(reader, &read) {
+    if counts && !check_counts(reader, &read) || !check_software(reader, &settings, &read) {
         return None;
     }
     let (choices, places) = read.into_iter().map(|(c, n)| (c, n.clone())).unzip();
@@ -114,7 +120,17 @@ fn settings<'a>(reader: &Reader<'a>) -> Option<Vec<(Setting, &'a Node)>> {
             }
         }
     }
-    let formats = found.iter().filter(|(s, _)| *s == Setting::Dtype).count();
+    let of = |is: fn(&Setting) -> bool| found.iter().filter(|(s, _)| is(s)).count();
+    let software = of(|s| matches!(s, Setting::Software(_)));
+    if software > 0 && software < found.len() {
+        let message = "settings of the software are linked with each other only";
+        reader.push(
+            node.problem(Code::Disagreement, message)
+                .help("give each an axis of its own"),
+        );
+        return None;
+    }
+    let formats = of(|s| *s == Setting::Dtype);
     if formats > 0 && formats < found.len() {
         let message = "`scenario.dtype` takes data types, and what it is linked to takes numbers";
         reader.push(
@@ -144,7 +160,10 @@ fn setting(text: &str) -> Option<Setting> {
         ("scenario", "prompt") => Some(Setting::Prompt),
         ("scenario", "output") => Some(Setting::Output),
         ("scenario", "dtype") => Some(Setting::Dtype),
-        ("scenario", name) => Some(Setting::Dim(name.to_owned())),
+        ("scenario", name) => Some(match Software::knob(name) {
+            Some(knob) => Setting::Software(knob.name),
+            None => Setting::Dim(name.to_owned()),
+        }),
         (_, _) => None,
     }
 }
@@ -164,14 +183,14 @@ fn unknown(text: &str, node: &Node) -> Problem {
         None => problem,
     };
     problem.help(
-        "paths are chip.<knob>, chip.memory.<name>.<key>, scenario.batch, .prompt, .output, .dtype, or \
-         scenario.<symbolic dimension>",
+        "paths are chip.<knob>, chip.memory.<name>.<key>, scenario.batch, .prompt, .output, .dtype, \
+         scenario.<setting> (wattline list settings), or scenario.<symbolic dimension>",
     )
 }
 
 type Read<'a> = Vec<(Choice, &'a Node)>;
 
-fn values<'a>(reader: &Reader<'a>, node: &'a Node, formats: bool) -> Option<Read<'a>> {
+fn values<'a>(reader: &Reader<'a>, node: &'a Node, kind: Kind) -> Option<Read<'a>> {
     let Some(items) = node.as_list() else {
         reader.wrong_type("values", node, "a list");
         return None;
@@ -191,10 +210,12 @@ fn values<'a>(reader: &Reader<'a>, node: &'a Node, formats: bool) -> Option<Read
     }
     let mut found: Read<'a> = Vec::with_capacity(items.len());
     for item in items {
-        let value = if formats {
-            precision(reader, item)
-        } else {
-            reader.evaluate("values", item).map(Value::Quantity)
+        let value = match (kind, item.as_text()) {
+            (Kind::Formats, _) => precision(reader, item),
+            (Kind::Texts, Some(text)) => Some(Value::Text(text.to_owned())),
+            (Kind::Texts, None) | (Kind::Numbers, _) => {
+                reader.evaluate("values", item).map(Value::Quantity)
+            }
         };
         let Some(value) = value else { continue };
         if found.iter().any(|(c, _)| c.value == value) {
@@ -207,7 +228,7 @@ fn values<'a>(reader: &Reader<'a>, node: &'a Node, formats: bool) -> Option<Read
         } else {
             let choice = match value {
                 Value::Quantity(quantity) => Choice::of_quantity(quantity),
-                Value::Precision(_) => Choice {
+                Value::Precision(_) | Value::Text(_) => Choice {
                     value,
                     shown: item.show(),
                 },
@@ -342,12 +363,30 @@ fn check_counts(reader: &Reader, values: &Read) -> bool {
     for (choice, node) in values {
         let value = match choice.value {
             Value::Quantity(q) if q.dimension == Dimension::NONE => q.value,
-            Value::Quantity(_) | Value::Precision(_) => f64::NAN,
+            Value::Quantity(_) | Value::Precision(_) | Value::Text(_) => f64::NAN,
         };
         if !(value.fract() == 0.0 && (1.0..=MAX_COUNT).contains(&value)) {
             let message = format!("`{}` is not a whole number from 1", choice.shown);
             reader.push(node.problem(Code::OutOfRange, message));
             right = false;
+        }
+    }
+    right
+}
+
+/// Every setting of the software must take every value.
+fn check_software(reader: &Reader, settings: &[(Setting, &Node)], values: &Read) -> bool {
+    let mut right = true;
+    for (setting, _) in settings {
+        let Setting::Software(name) = setting else {
+            continue;
+        };
+        for (choice, node) in values {
+            let set = Software::default().set(name, &choice.value.text());
+            if let Err(error) = set {
+                reader.push(node.problem(Code::OutOfRange, error.to_string()));
+                right = false;
+            }
         }
     }
     right

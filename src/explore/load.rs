@@ -9,14 +9,17 @@ use crate::diag::{Code, Problem, Problems, did_you_mean};
 use crate::document::{Node, Table};
 use crate::hardware::Profile;
 use crate::import;
-use crate::simulate::phase_of;
+use crate::simulate::{Metric, phase_of};
 use crate::units::{Quantity, count};
-use crate::workload::{Phase, Requests, Workload};
+use crate::workload::{KNOBS, Phase, Requests, Scenario, SettingError, Workload};
 
 use super::axis::ReadAxis;
 use super::plan::{Input, Job, Plan, digest};
 use super::read::{self, Read};
 use super::space::{Setting, Space, Value};
+
+/// Before the names of settings of the scenario.
+const SCENARIO: &str = "scenario.";
 
 /// Most points of a grid that is priced whole.
 const MAX_POINTS: usize = 1_000_000;
@@ -39,12 +42,20 @@ impl Plan {
                 digest: digest(text.as_bytes()),
             });
         }
-        let chip = chip(entry, &read, sets, &inputs).map_err(|p| place(p, &read.on_place));
+        let is_of_scenario = |set: &&(String, String)| set.0.starts_with(SCENARIO);
+        let of_chip: Vec<_> = sets
+            .iter()
+            .filter(|s| !is_of_scenario(s))
+            .cloned()
+            .collect();
+        let of_scenario: Vec<_> = sets.iter().filter(is_of_scenario).collect();
+        let chip = chip(entry, &read, &of_chip, &inputs).map_err(|p| place(p, &read.on_place));
         let chip = keep(chip, &mut problems);
         if let Some(chip) = &chip {
             try_paths(chip, &read.axes, &mut problems);
         }
         check_sets(sets, &read.axes, &mut problems);
+        check_scenario_sets(&of_scenario, &mut problems);
         let mut jobs = Vec::new();
         let total: f64 = read.workloads.iter().map(|w| w.weight).sum();
         for workload in &read.workloads {
@@ -56,7 +67,7 @@ impl Plan {
                 jobs.push(Job {
                     workload: model,
                     weight: workload.weight / total,
-                    scenario,
+                    scenario: with_sets(&scenario, &of_scenario),
                 });
             }
         }
@@ -65,6 +76,8 @@ impl Plan {
             check_dims(&read.axes, &jobs, &mut problems);
             check_generation(&read, &jobs, &mut problems);
         }
+        let drafts =
+            keep(drafts(entry, &read, &of_scenario, &inputs), &mut problems).unwrap_or_default();
         let name = read.name.clone().unwrap_or_else(|| entry.name.clone());
         let space = Space {
             axes: read.axes.into_iter().map(|a| a.axis).collect(),
@@ -77,6 +90,7 @@ impl Plan {
             objectives: read.objectives,
             constraints: read.constraints,
             jobs,
+            drafts,
             space,
             inputs: inputs.into_inner(),
         };
@@ -187,6 +201,73 @@ fn model(entry: &Entry, name: &str, inputs: &RefCell<Vec<Input>>) -> Result<Work
     import::model(&found)
 }
 
+/// A scenario with settings from outside; those that it does not take are reported once for all.
+fn with_sets(scenario: &Scenario, sets: &[&(String, String)]) -> Scenario {
+    let mut scenario = scenario.clone();
+    for (key, value) in sets {
+        let name = key.strip_prefix(SCENARIO).unwrap_or(key);
+        // What is wrong is reported once for all, by `check_scenario_sets`.
+        let _ = scenario.set(name, value);
+    }
+    scenario
+}
+
+fn check_scenario_sets(sets: &[&(String, String)], problems: &mut Problems) {
+    for (key, value) in sets {
+        let name = key.strip_prefix(SCENARIO).unwrap_or(key);
+        let Err(error) = Scenario::default().set(name, value) else {
+            continue;
+        };
+        let (code, hint) = match &error {
+            SettingError::Name(name) => (
+                Code::Reference,
+                did_you_mean(name, Scenario::setting_names()),
+            ),
+            SettingError::Value { .. } => (Code::OutOfRange, None),
+        };
+        let problem = Problem::new(code, error.to_string());
+        problems.push(match hint {
+            Some(hint) => problem.help(hint),
+            None => problem.help("all of them: wattline list settings"),
+        });
+    }
+}
+
+/// The models that propose tokens, by the name that a setting or an axis gives.
+fn drafts(
+    entry: &Entry,
+    read: &Read,
+    sets: &[&(String, String)],
+    inputs: &RefCell<Vec<Input>>,
+) -> Result<Vec<(String, Workload)>, Problems> {
+    let mut found: Vec<(String, Workload)> = Vec::new();
+    let mut problems = Problems::new();
+    let set = sets.iter().find(|(key, _)| key == "scenario.draft");
+    if let Some((_, name)) = set.filter(|(_, name)| name != "none") {
+        let found_model = catalog::model(name).and_then(|found| {
+            inputs.borrow_mut().push(input(&found));
+            import::model(&found)
+        });
+        found.extend(keep(found_model, &mut problems).map(|model| (name.clone(), model)));
+    }
+    for axis in &read.axes {
+        if !axis.axis.settings.contains(&Setting::Software("draft")) {
+            continue;
+        }
+        for (choice, node) in axis.axis.choices.iter().zip(&axis.choices) {
+            let name = choice.value.text();
+            if name == "none" || found.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
+            let model = model(entry, &name, inputs).map_err(|p| place(p, node));
+            if let Some(model) = keep(model, &mut problems) {
+                found.push((name, model));
+            }
+        }
+    }
+    problems.or(found).map(|(found, _)| found)
+}
+
 /// Every value alone: a path that the chip does not have, or a value outside of a knob's range, is an
 /// error of the file. Values that only collide with each other make single points infeasible.
 fn try_paths(chip: &Profile, axes: &[ReadAxis], problems: &mut Problems) {
@@ -218,7 +299,10 @@ fn try_paths(chip: &Profile, axes: &[ReadAxis], problems: &mut Problems) {
 fn check_sets(sets: &[(String, String)], axes: &[ReadAxis], problems: &mut Problems) {
     for (key, _) in sets {
         let turned = axes.iter().flat_map(|a| &a.axis.settings);
-        let clashes = |s: &Setting| matches!(s, Setting::Chip(path) if path == key);
+        let clashes = |s: &Setting| match s {
+            Setting::Chip(path) => path == key,
+            other => other.path() == *key,
+        };
         if turned.into_iter().any(clashes) {
             let message = format!("`{key}` is set on the command line and turned by an axis");
             let problem = Problem::new(Code::Disagreement, message);
@@ -230,9 +314,12 @@ fn check_sets(sets: &[(String, String)], axes: &[ReadAxis], problems: &mut Probl
 pub(super) fn assignments(settings: &[Setting], quantity: Quantity) -> Vec<(&str, Quantity)> {
     let paths = settings.iter().filter_map(|s| match s {
         Setting::Chip(path) => Some((path.as_str(), quantity)),
-        Setting::Batch | Setting::Prompt | Setting::Output | Setting::Dtype | Setting::Dim(_) => {
-            None
-        }
+        Setting::Batch
+        | Setting::Prompt
+        | Setting::Output
+        | Setting::Dtype
+        | Setting::Software(_)
+        | Setting::Dim(_) => None,
     });
     paths.collect()
 }
@@ -281,10 +368,14 @@ fn check_dims(axes: &[ReadAxis], jobs: &[Job], problems: &mut Problems) {
             let message = format!("no workload has a symbolic dimension `{name}`");
             let problem = node.problem(Code::Reference, message);
             let keys = ["batch", "prompt", "output", "dtype"];
-            problems.push(match did_you_mean(name, symbols().chain(keys)) {
+            let software = KNOBS.iter().map(|k| k.name);
+            let known = symbols().chain(keys).chain(software);
+            problems.push(match did_you_mean(name, known) {
                 Some(label) => problem.label(label),
-                None => problem
-                    .help("settings are batch, prompt, output, dtype, and symbolic dimensions"),
+                None => problem.help(
+                    "settings are batch, prompt, output, dtype, those of the software \
+                     (wattline list settings), and symbolic dimensions",
+                ),
             });
         }
     }
@@ -296,9 +387,11 @@ fn check_generation(read: &Read, jobs: &[Job], problems: &mut Problems) {
     if jobs.iter().any(|job| phase(job) == Some(Phase::Generate)) {
         return;
     }
+    let trains = |job: &Job| matches!(phase(job), Some(Phase::Train | Phase::PostTrain));
+    let learns = jobs.iter().any(trains);
     let constrained = read.constraints.iter().map(|c| c.metric);
     for metric in read.objectives.iter().copied().chain(constrained) {
-        if metric.is_of_generation() {
+        if metric.is_of_generation() && !(learns && metric == Metric::Throughput) {
             let message =
                 format!("`{metric}` is a figure of a generation, and no workload generates tokens");
             problems.push(

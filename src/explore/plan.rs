@@ -39,6 +39,8 @@ pub struct Plan {
     pub constraints: Vec<Constraint>,
     /// At least one.
     pub jobs: Vec<Job>,
+    /// Models that propose tokens, by the name that a setting gives.
+    pub drafts: Vec<(String, Workload)>,
     /// The design points.
     pub space: Space,
     /// Everything that was read.
@@ -64,6 +66,9 @@ impl Plan {
                 setting.apply(value, &mut scenario);
             }
         }
+        let draft = scenario.software.draft.as_ref();
+        let draft = draft.and_then(|name| self.drafts.iter().find(|(known, _)| known == name));
+        scenario.draft_model = draft.map(|(_, model)| model.clone());
         scenario
     }
 }

@@ -306,7 +306,7 @@ fn set_twice(root: &Reader, axes: &[Option<ReadAxis>], workloads: &[Option<ReadW
                 let name = setting.short();
                 let given = match setting {
                     super::Setting::Dim(_) => dims().and_then(|d| d.get(name)),
-                    super::Setting::Chip(_) => None,
+                    super::Setting::Chip(_) | super::Setting::Software(_) => None,
                     super::Setting::Batch
                     | super::Setting::Prompt
                     | super::Setting::Output

@@ -18,17 +18,21 @@ pub enum Setting {
     Output,
     /// Formats.
     Dtype,
+    /// A setting of the software, by its name.
+    Software(&'static str),
     /// A symbolic dimension.
     Dim(String),
 }
 
 /// One value of an axis.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A number, with its dimension.
     Quantity(Quantity),
     /// Formats.
     Precision(Precision),
+    /// A word or pattern.
+    Text(String),
 }
 
 /// A value as it is used and as people read it.
@@ -61,7 +65,12 @@ impl Setting {
     pub fn path(&self) -> String {
         match self {
             Self::Chip(path) => format!("chip.{path}"),
-            Self::Batch | Self::Prompt | Self::Output | Self::Dtype | Self::Dim(_) => {
+            Self::Batch
+            | Self::Prompt
+            | Self::Output
+            | Self::Dtype
+            | Self::Software(_)
+            | Self::Dim(_) => {
                 format!("scenario.{}", self.short())
             }
         }
@@ -75,6 +84,7 @@ impl Setting {
             Self::Prompt => "prompt",
             Self::Output => "output",
             Self::Dtype => "dtype",
+            Self::Software(name) => name,
         }
     }
 
@@ -93,27 +103,43 @@ impl Setting {
             (Self::Dim(name), Value::Quantity(q)) => {
                 scenario.dims.insert(name.clone(), q.value as u64);
             }
+            (Self::Software(name), _) => {
+                // The reader has tried every value.
+                let _ = scenario.software.set(name, &value.text());
+            }
             // The reader lets no other pair pass.
-            (Self::Chip(_), _) | (Self::Dtype, Value::Quantity(_)) => {}
-            (Self::Batch | Self::Prompt | Self::Output | Self::Dim(_), Value::Precision(_)) => {}
+            (Self::Chip(_), _) | (Self::Dtype, Value::Quantity(_) | Value::Text(_)) => {}
+            (
+                Self::Batch | Self::Prompt | Self::Output | Self::Dim(_),
+                Value::Precision(_) | Value::Text(_),
+            ) => {}
         }
     }
 }
 
 impl Value {
-    /// The number in SI base units; `None` for formats.
+    /// The number in SI base units; `None` for formats and words.
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Quantity(quantity) => Some(quantity.value),
-            Self::Precision(_) => None,
+            Self::Precision(_) | Self::Text(_) => None,
         }
     }
 
-    /// Its dimension; none for formats.
+    /// Its dimension; none for formats and words.
     pub fn dimension(&self) -> Dimension {
         match self {
             Self::Quantity(quantity) => quantity.dimension,
-            Self::Precision(_) => Dimension::NONE,
+            Self::Precision(_) | Self::Text(_) => Dimension::NONE,
+        }
+    }
+
+    /// As a setting of the software takes it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Quantity(quantity) => quantity.value.to_string(),
+            Self::Precision(precision) => precision.to_string(),
+            Self::Text(text) => text.clone(),
         }
     }
 }

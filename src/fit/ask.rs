@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diag::Problems;
 use crate::simulate::MemoryUse;
 use crate::units::Bytes;
-use crate::workload::{OpGraph, Phase, Precision, Role, Scenario, Software};
+use crate::workload::{OpGraph, Phase, Precision, Role, Scenario, Software, Workload};
 
 /// One question about memory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,10 @@ pub struct Ask {
     pub precision: Precision,
     /// Settings of the software.
     pub software: Software,
+    /// The model that proposes tokens, which the settings name.
+    pub draft_model: Option<Workload>,
+    /// Training instead of generation.
+    pub trains: bool,
     /// Values of symbolic dimensions.
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs.
@@ -32,20 +36,24 @@ impl Ask {
         self.batch.unwrap_or(1)
     }
 
-    /// The scenario whose memory is looked at: the whole context is prompt, but for the last token.
+    /// The scenario whose memory is looked at: the whole context is prompt, but for the last token of a
+    /// generation.
     pub fn scenario(&self) -> Scenario {
         let context = self.context.unwrap_or(2).max(2);
+        let (phase, prompt) = match self.context {
+            _ if self.trains => (Phase::Train, context),
+            Some(_) => (Phase::Generate, context - 1),
+            None => (Phase::Infer, context - 1),
+        };
         Scenario {
-            phase: Some(match self.context {
-                Some(_) => Phase::Generate,
-                None => Phase::Infer,
-            }),
+            phase: Some(phase),
             batch: self.batch,
-            prompt: context - 1,
+            prompt,
             output: 1,
             requests: None,
             precision: self.precision,
             software: self.software.clone(),
+            draft_model: self.draft_model.clone(),
             dims: self.dims.clone(),
             shapes: self.shapes.clone(),
             unknown_as_bytes: self.unknown_as_bytes,
@@ -95,6 +103,8 @@ impl Shard {
             weights: whole.weights / n,
             kv_cache: whole.kv_cache * kv_share,
             state: whole.state / n,
+            gradients: whole.gradients / n,
+            optimizer: whole.optimizer / n,
             ..whole.clone()
         }
     }

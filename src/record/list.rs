@@ -64,6 +64,19 @@ pub struct MetricRow {
     pub doc: &'static str,
 }
 
+/// A setting of a scenario.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SettingRow {
+    /// Name behind `scenario.`.
+    pub name: &'static str,
+    /// Values, in words.
+    pub allowed: &'static str,
+    /// Value unless set.
+    pub default: String,
+    /// What it is.
+    pub doc: &'static str,
+}
+
 /// A problem code.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CodeRow {

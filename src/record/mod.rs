@@ -27,7 +27,7 @@ mod write;
 
 pub use fit::{FitDocument, FitPart, LimitsPart, RemedyPart};
 pub use json::{Keyed, SCHEMA, to_json, to_json_line};
-pub use list::{ChipRow, CodeRow, MetricRow, ModelRow, OpRow};
+pub use list::{ChipRow, CodeRow, MetricRow, ModelRow, OpRow, SettingRow};
 pub use manifest::Manifest;
 pub use problem::{ProblemPart, ProblemsDocument};
 pub use run::{

@@ -34,6 +34,8 @@ pub struct WorkloadPart {
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs that were asked for.
     pub shapes: BTreeMap<String, Vec<u64>>,
+    /// Settings of the software that differ from their defaults.
+    pub software: BTreeMap<&'static str, String>,
 }
 
 /// Requests of one kind; figures are of all of them.
@@ -173,9 +175,12 @@ impl WorkloadPart {
         scenario: &Scenario,
         weight_dtype: Option<&'static str>,
     ) -> Self {
-        let tokens = match phase {
-            Phase::Infer => None,
-            Phase::Prefill | Phase::Decode | Phase::Generate => Some(()),
+        let (tokens, answers) = match phase {
+            Phase::Infer => (None, None),
+            Phase::Train => (Some(()), None),
+            Phase::Prefill | Phase::Decode | Phase::Generate | Phase::PostTrain | Phase::Score => {
+                (Some(()), Some(()))
+            }
         };
         let dtype = scenario.precision.to_string();
         let mix = scenario.requests.as_ref().filter(|_| tokens.is_some());
@@ -185,12 +190,13 @@ impl WorkloadPart {
             phase: phase.name(),
             batch: scenario.batch.or(tokens.map(|()| 1)),
             prompt: alone.map(|()| scenario.prompt),
-            output: alone.map(|()| scenario.output),
+            output: answers.filter(|()| mix.is_none()).map(|()| scenario.output),
             requests: mix.map(|m| m.classes.iter().map(RequestPart::of).collect()),
             dtype: (!dtype.is_empty()).then_some(dtype),
             weight_dtype,
             dims: scenario.dims.clone(),
             shapes: scenario.shapes.clone(),
+            software: scenario.software.changed().into_iter().collect(),
         }
     }
 }
@@ -248,6 +254,8 @@ pub(super) fn parts(memory: &MemoryUse) -> Keyed<f64> {
         ("weight_bytes", memory.weights),
         ("kv_cache_bytes", memory.kv_cache),
         ("state_bytes", memory.state),
+        ("gradient_bytes", memory.gradients),
+        ("optimizer_bytes", memory.optimizer),
         ("activation_bytes", memory.activations),
         ("reserve_bytes", memory.reserve),
     ];
@@ -290,14 +298,18 @@ impl RunDocument {
             let operators = phase.operators.iter();
             operators.map(|op| OperatorPart::of(phase.phase, op))
         });
+        let mut workload = WorkloadPart::of(
+            &estimate.model,
+            estimate.phase,
+            &estimate.scenario,
+            estimate.weight_dtype.map(|d| d.name()),
+        );
+        if estimate.phase == Phase::Train && estimate.trained_tokens_per_s.is_none() {
+            workload.prompt = None;
+        }
         Self {
             schema: SCHEMA,
-            workload: WorkloadPart::of(
-                &estimate.model,
-                estimate.phase,
-                &estimate.scenario,
-                estimate.weight_dtype.map(|d| d.name()),
-            ),
+            workload,
             hardware: HardwarePart::of(system, &estimate.roofs, area),
             deadline: estimate.deadline.map(|limit| DeadlinePart {
                 limit_s: limit.0,

@@ -105,9 +105,11 @@ fn axes(plan: &Plan, point: usize) -> Keyed<serde_json::Value> {
     for (a, axis) in plan.space.axes.iter().enumerate() {
         let choice = plan.space.choice(a, point);
         for setting in &axis.settings {
-            let value = match choice.value {
+            let value = match &choice.value {
                 Value::Quantity(quantity) => serde_json::Value::from(quantity.value),
-                Value::Precision(_) => serde_json::Value::from(choice.shown.as_str()),
+                Value::Precision(_) | Value::Text(_) => {
+                    serde_json::Value::from(choice.shown.as_str())
+                }
             };
             pairs.push((setting_key(setting, choice.value.dimension()), value));
         }

@@ -63,7 +63,7 @@ pub struct TotalsPart {
     pub ttft_s: Option<f64>,
     /// Time per output token after the first.
     pub tpot_s: Option<f64>,
-    /// Output tokens of all sequences per second.
+    /// Output tokens of all sequences per second; in training, tokens learned from.
     pub tokens_per_s: Option<f64>,
     /// Energy of the whole generation per output token.
     pub energy_per_output_token_j: Option<f64>,
@@ -102,6 +102,7 @@ impl TotalsPart {
     /// Totals of the scenario, with the figures of its generation.
     pub fn of(estimate: &Estimate) -> Self {
         let mut part = Self::sums(estimate, &estimate.totals, estimate.memory.activations);
+        part.tokens_per_s = estimate.trained_tokens_per_s;
         if let Some(generation) = &estimate.generation {
             part.ttft_s = Some(generation.ttft.0);
             part.tpot_s = generation.tpot.map(|t| t.0);

@@ -49,7 +49,8 @@ pub fn fuse(graph: &OpGraph) -> Fusion {
                 });
                 if let Some(carrier) = ridden {
                     into[id.index()] = Some(carrier);
-                    for output in &op.outputs {
+                    // Further results, such as masks, go to memory.
+                    for output in op.outputs.iter().take(1) {
                         leaves.insert(*output, carrier);
                     }
                 }

@@ -83,7 +83,13 @@ fn touches<'a>(
 
 fn is_compulsory(role: Role) -> bool {
     match role {
-        Role::Weight | Role::KvCache | Role::State | Role::Input | Role::Output => true,
-        Role::Activation => false,
+        Role::Weight
+        | Role::KvCache
+        | Role::State
+        | Role::Optimizer
+        | Role::Input
+        | Role::Output => true,
+        // A step may take in each gradient as it is made.
+        Role::Activation | Role::Gradient => false,
     }
 }

@@ -40,6 +40,8 @@ pub struct Estimate {
     pub phases: Vec<PhaseEstimate>,
     /// Generation figures; `None` unless the phase is `generate`.
     pub generation: Option<Generation>,
+    /// Tokens per second that training learns from, or that post-training makes.
+    pub trained_tokens_per_s: Option<f64>,
     /// Memory verdict.
     pub memory: MemoryUse,
     /// Roofs of the chip.
@@ -191,6 +193,10 @@ pub struct MemoryUse {
     pub kv_cache: Bytes,
     /// Recurrent state, all sequences.
     pub state: Bytes,
+    /// Gradients of weights.
+    pub gradients: Bytes,
+    /// What the optimizer keeps.
+    pub optimizer: Bytes,
     /// Largest live activations, inputs and outputs included.
     pub activations: Bytes,
     /// Kept by the runtime.
@@ -200,7 +206,13 @@ pub struct MemoryUse {
 impl MemoryUse {
     /// Sum of all parts.
     pub fn required(&self) -> Bytes {
-        self.weights + self.kv_cache + self.state + self.activations + self.reserve
+        self.weights
+            + self.kv_cache
+            + self.state
+            + self.gradients
+            + self.optimizer
+            + self.activations
+            + self.reserve
     }
 
     /// Bytes missing; zero if it fits.

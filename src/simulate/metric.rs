@@ -82,7 +82,7 @@ impl Metric {
             Self::Ttft => "time to the first token (generate)",
             Self::Tpot => "(end - first token) / (output - 1) (generate)",
             Self::Throughput => {
-                "output tokens of all sequences per second, prefill included (generate)"
+                "output tokens of all sequences per second, prefill included (generate); tokens learned from (train)"
             }
             Self::SampleRate => "samples or sequences of the batch per second",
             Self::Energy => "dynamic and static energy of the whole scenario",
@@ -163,7 +163,9 @@ impl Metric {
             Self::Latency => Some(totals.latency.0),
             Self::Ttft => generation.map(|g| g.ttft.0),
             Self::Tpot => generation.and_then(|g| g.tpot).map(|t| t.0),
-            Self::Throughput => generation.map(|g| g.tokens_per_s),
+            Self::Throughput => generation
+                .map(|g| g.tokens_per_s)
+                .or(estimate.trained_tokens_per_s),
             Self::SampleRate => {
                 let latency = totals.latency.0;
                 (latency > 0.0).then(|| estimate.scenario.batch_size() as f64 / latency)

@@ -25,7 +25,9 @@ pub(super) fn steps(phase: Phase, requests: &Requests) -> Vec<Step> {
     match phase {
         Phase::Prefill => prefills,
         Phase::Decode => decodes,
-        Phase::Infer | Phase::Generate => prefills.into_iter().chain(decodes).collect(),
+        Phase::Infer | Phase::Generate | Phase::Train | Phase::PostTrain | Phase::Score => {
+            prefills.into_iter().chain(decodes).collect()
+        }
     }
 }
 
@@ -48,7 +50,7 @@ fn decodes(turn: &Turn, parts: u64) -> Vec<Step> {
 
 /// The steps that need the most memory: the last chunk of the longest prompt, and the last token of the longest
 /// context.
-pub(super) fn largest(phase: Phase, requests: &Requests, batch: u64) -> Vec<Stage> {
+pub(super) fn largest(phase: Phase, requests: &Requests, batch: u64) -> Vec<(Phase, Stage)> {
     let turns = requests.turns();
     let prompt = turns.iter().map(|t| t.past + t.new).max().unwrap_or(1);
     let end = turns.iter().map(|t| t.past + t.new + t.output - 1).max();
@@ -57,8 +59,8 @@ pub(super) fn largest(phase: Phase, requests: &Requests, batch: u64) -> Vec<Stag
         tokens,
         past: prompt - tokens,
     };
-    let last = end.map(|past| Stage::Tokens { tokens: 1, past });
-    let chunk = (phase != Phase::Decode).then_some(chunk);
+    let last = end.map(|past| (Phase::Decode, Stage::Tokens { tokens: 1, past }));
+    let chunk = (phase != Phase::Decode).then_some((Phase::Prefill, chunk));
     let last = last.filter(|_| phase != Phase::Prefill);
     chunk.into_iter().chain(last).collect()
 }

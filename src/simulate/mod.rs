@@ -11,8 +11,10 @@ mod phase;
 mod price;
 mod question;
 mod run;
+mod speculative;
 mod stage;
 mod task;
+mod training;
 
 pub use crate::footprint::Area;
 pub use estimate::{

@@ -174,7 +174,7 @@ impl Question {
         }
     }
 
-    /// A fused operator reads only what its carrier does not hand it, and writes nothing more.
+    /// A fused operator reads only what its carrier does not hand it, and hands its first result on.
     fn vector(
         graph: &OpGraph,
         system: &System,
@@ -199,12 +199,10 @@ impl Question {
                 served.read(system, op.bytes_read(i, tensor), fresh);
             }
         }
-        if !fused {
-            for output in &op.outputs {
-                let tensor = graph.tensor(*output);
-                let stays = tensor.role == Role::Activation;
-                served.write(system, op.bytes_written(tensor), stays);
-            }
+        for output in op.outputs.iter().skip(usize::from(fused)) {
+            let tensor = graph.tensor(*output);
+            let stays = tensor.role == Role::Activation;
+            served.write(system, op.bytes_written(tensor), stays);
         }
         let dtype = op.outputs.first().map(|t| graph.tensor(*t).dtype);
         Self::Vector {

@@ -64,6 +64,7 @@ impl Task {
             model: self.model.clone(),
             chip: system.name.clone(),
             generation: generates.then(|| generation(&self.scenario, &phases, &totals)),
+            trained_tokens_per_s: self.tokens.map(|n| n / totals.latency.0),
             scenario: self.scenario.clone(),
             phase: self.phase,
             deadline: self.deadline,
@@ -206,9 +207,14 @@ fn generation(scenario: &Scenario, phases: &[PhaseEstimate], totals: &Totals) ->
     let tokens = (each * scenario.batch_size()) as f64;
     // The mean over all calls of a mix; without one there is one.
     let first = |p: &PhaseEstimate| p.totals.latency / p.steps.max(1) as f64;
+    // A step may make several tokens; each step of a mix makes one.
+    let later = |p: &PhaseEstimate| match &scenario.requests {
+        Some(_) => p.steps as f64,
+        None => scenario.output.saturating_sub(1) as f64,
+    };
     Generation {
         ttft: of(Phase::Prefill).map_or(Seconds::ZERO, first),
-        tpot: decode.map(|p| p.totals.latency / p.steps as f64),
+        tpot: decode.map(|p| p.totals.latency / later(p)),
         tokens_per_s: tokens / totals.latency.0,
         energy_per_output_token: totals.energy.map(|e| e / tokens),
     }

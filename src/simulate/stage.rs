@@ -4,6 +4,7 @@ use crate::diag::{Code, Problem, Problems};
 use crate::workload::{Binding, Phase, Scenario, Stage, Workload};
 
 use super::mix;
+use super::speculative::{check, checks, speculation};
 
 /// One graph to price, standing for `weight` executions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +27,7 @@ const SAMPLES: u64 = 16;
 pub fn phase_of(workload: &Workload, scenario: &Scenario) -> Result<Phase, Problems> {
     let card = workload.card();
     let phase = scenario.phase.unwrap_or(card.default_phase);
-    let needs_tokens = phase != Phase::Infer;
+    let needs_tokens = !matches!(phase, Phase::Infer | Phase::Train);
     if needs_tokens && card.default_phase == Phase::Infer {
         return Err(Problem::new(
             Code::FixedDim,
@@ -35,7 +36,7 @@ pub fn phase_of(workload: &Workload, scenario: &Scenario) -> Result<Phase, Probl
                 workload.name
             ),
         )
-        .help("leave --phase out, or use --phase infer")
+        .help("leave --phase out, or use --phase infer or --phase train")
         .into());
     }
     Ok(phase)
@@ -46,7 +47,8 @@ pub fn phase_of(workload: &Workload, scenario: &Scenario) -> Result<Phase, Probl
 /// A generation's decode steps see contexts of `prompt` to `prompt + output - 2` cached tokens; they are
 /// cut into equal parts, each priced at its middle.
 pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
-    if let Some(requests) = scenario.requests.as_ref().filter(|_| phase != Phase::Infer) {
+    let by_request = matches!(phase, Phase::Prefill | Phase::Decode | Phase::Generate);
+    if let Some(requests) = scenario.requests.as_ref().filter(|_| by_request) {
         return mix::steps(phase, requests);
     }
     let prefill = Step {
@@ -62,12 +64,34 @@ pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
         stage: Stage::Tokens { tokens: 1, past },
         weight,
     };
-    let n_steps = scenario.output.saturating_sub(1);
+    let answered = scenario.prompt.saturating_add(scenario.output);
+    let whole = |phase: Phase, tokens: u64, weight: u64| Step {
+        phase,
+        stage: Stage::Check { tokens, past: 0 },
+        weight,
+    };
+    // Tokens behind the first.
+    let n_tokens = scenario.output.saturating_sub(1);
+    let speculation = speculation(scenario);
+    let n_steps = speculation
+        .as_ref()
+        .map_or(n_tokens, |s| checks(n_tokens, s));
     let parts = n_steps.min(SAMPLES);
     let decodes = (0..parts).map(|i| {
         let (from, to) = (n_steps * i / parts, n_steps * (i + 1) / parts);
-        let past = scenario.prompt.saturating_add((from + to - 1) / 2);
-        decode(past, to - from)
+        let middle = (from + to - 1) / 2;
+        match &speculation {
+            None => decode(scenario.prompt.saturating_add(middle), to - from),
+            Some(speculation) => {
+                let made = (middle as f64 * speculation.tokens_per_check()) as u64;
+                let past = scenario.prompt.saturating_add(made);
+                Step {
+                    phase: Phase::Decode,
+                    stage: check(past, speculation, scenario),
+                    weight: to - from,
+                }
+            }
+        }
     });
     match phase {
         Phase::Infer => vec![Step {
@@ -78,6 +102,16 @@ pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
         Phase::Prefill => vec![prefill],
         Phase::Decode => decodes.collect(),
         Phase::Generate => std::iter::once(prefill).chain(decodes).collect(),
+        Phase::Train => vec![whole(phase, scenario.prompt, 1)],
+        Phase::Score => vec![whole(phase, answered, scenario.software.score_passes)],
+        Phase::PostTrain => std::iter::once(prefill)
+            .chain(decodes)
+            .chain(
+                (scenario.software.score_passes > 0)
+                    .then(|| whole(Phase::Score, answered, scenario.software.score_passes)),
+            )
+            .chain(std::iter::once(whole(Phase::Train, answered, 1)))
+            .collect(),
     }
 }
 

@@ -4,12 +4,14 @@ use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
 use crate::schedule::{Fusion, fuse, peak};
 use crate::units::{Bytes, Seconds};
-use crate::workload::{Dtype, OpGraph, Phase, Precision, Scenario, Workload};
+use crate::workload::{Dtype, Fusing, OpGraph, Phase, Precision, Scenario, Workload};
 
 use super::bound::compulsory;
 use super::estimate::MemoryUse;
 use super::memory::needed;
+use super::speculative::with_draft;
 use super::stage::{binding, phase_of, steps};
+use super::training;
 
 /// One graph of a scenario and how often it runs.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct Task {
     pub(super) phase: Phase,
     /// Time within which it must be done.
     pub(super) deadline: Option<Seconds>,
+    /// Tokens that a step of training learns from, or makes in post-training.
+    pub(super) tokens: Option<f64>,
     pub(super) parts: Vec<(Phase, Vec<BoundStep>)>,
     /// What must be in memory at once, without what a chip's runtime keeps.
     pub(super) memory: MemoryUse,
@@ -46,9 +50,11 @@ impl Task {
     /// [`Problems`] if the model has no such phase, or cannot be bound.
     pub fn new(workload: &Workload, scenario: &Scenario) -> Result<Self, Problems> {
         let phase = phase_of(workload, scenario)?;
+        let scenario = &training::with_format(workload, scenario, phase);
         let mut task = Self {
             model: workload.name.clone(),
             scenario: scenario.clone(),
+            tokens: training::tokens(phase, training::has_tokens(workload), scenario),
             phase,
             deadline: workload.card().deadline,
             parts: Vec::new(),
@@ -58,14 +64,18 @@ impl Task {
         };
         let steps = steps(phase, scenario);
         for step in &steps {
-            let (graph, warnings) = workload.graph(&binding(scenario, step.stage))?;
+            let stage = training::suited(workload, step.stage);
+            let (mut forward, warnings) = workload.graph(&binding(scenario, stage))?;
+            with_draft(&mut forward, step.phase, stage, scenario)?;
+            let graph = training::rewritten(step.phase, forward, &scenario.software)?;
             for problem in warnings {
                 task.warnings.push(problem);
             }
             task.note_dtypes(&graph);
-            let fusion = fuse(&graph);
+            let fusion = fused(&graph, scenario.software.fusing);
+            let live = peak(&graph, &fusion).bytes;
             let bound = BoundStep {
-                peak: peak(&graph, &fusion).bytes,
+                peak: training::activations(&graph, live),
                 compulsory: compulsory(&graph),
                 graph,
                 fusion,
@@ -77,7 +87,7 @@ impl Task {
             }
         }
         let bound = task.parts.iter().flat_map(|(_, list)| list);
-        let known: Vec<_> = steps.iter().map(|s| s.stage).zip(bound).collect();
+        let known: Vec<_> = steps.iter().zip(bound).collect();
         task.memory = needed(workload, scenario, phase, &known)?;
         Ok(task)
     }
@@ -85,6 +95,28 @@ impl Task {
     /// The phase that is priced.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Whether another task is the same work: the same graphs as often, fused alike, in the same memory.
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        let steps = |task: &'_ Self| {
+            task.parts
+                .iter()
+                .map(|(p, l)| (*p, l.len()))
+                .collect::<Vec<_>>()
+        };
+        let all = |task: &Self| -> usize { task.parts.iter().map(|(_, l)| l.len()).sum() };
+        let pairs = || {
+            let mine = self.parts.iter().flat_map(|(_, list)| list);
+            mine.zip(other.parts.iter().flat_map(|(_, list)| list))
+        };
+        self.memory == other.memory
+            && self.phase == other.phase
+            && all(self) == all(other)
+            && steps(self) == steps(other)
+            && pairs().all(|(a, b)| {
+                a.weight == b.weight && a.fusion == b.fusion && a.graph.is_same(&b.graph)
+            })
     }
 
     /// Puts a warning, such as that of [`runnable`], before the others.
@@ -98,6 +130,14 @@ impl Task {
                 self.dtypes.push(dtype);
             }
         }
+    }
+}
+
+/// Elementwise operators ride on products only where all fusion is wanted.
+pub(super) fn fused(graph: &OpGraph, fusing: Fusing) -> Fusion {
+    match fusing {
+        Fusing::Full => fuse(graph),
+        Fusing::None | Fusing::Kernels => Fusion::default(),
     }
 }
 

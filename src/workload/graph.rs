@@ -72,6 +72,43 @@ impl OpGraph {
         self.exported_peak
     }
 
+    /// The same tensors, and no operators.
+    pub fn without_operators(&self) -> Self {
+        Self {
+            tensors: self.tensors.clone(),
+            accumulator: self.accumulator,
+            ..Self::default()
+        }
+    }
+
+    /// Whether two graphs have the same operators on the same tensors.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.accumulator == other.accumulator
+            && self.tensors == other.tensors
+            && self.operators().eq(other.operators())
+    }
+
+    /// Adds all of another graph behind this one, each operator `count` times as often; `prefix` is put
+    /// before its names.
+    pub fn append(&mut self, other: &Self, prefix: &str, count: u64) {
+        let first = self.tensors.len() as u32;
+        self.tensors.extend(other.tensors.iter().map(|t| Tensor {
+            name: format!("{prefix}{}", t.name),
+            ..t.clone()
+        }));
+        let shifted = |ids: &[TensorId]| ids.iter().map(|id| TensorId(id.0 + first)).collect();
+        for op in other.operators() {
+            self.add(Operator {
+                name: format!("{prefix}{}", op.name),
+                block: format!("{prefix}{}", op.block),
+                inputs: shifted(&op.inputs),
+                outputs: shifted(&op.outputs),
+                count: op.count.saturating_mul(count),
+                ..op.clone()
+            });
+        }
+    }
+
     /// Operators in execution order.
     pub fn operators(&self) -> impl Iterator<Item = &Operator> {
         self.graph.node_weights()

@@ -15,6 +15,7 @@ mod dtype;
 mod einsum;
 mod experts;
 mod graph;
+mod lora;
 mod model;
 mod operator;
 mod precision;
@@ -24,7 +25,9 @@ mod scenario;
 mod software;
 mod sparsity;
 mod tensor;
+pub mod train;
 mod transform;
+mod unfused;
 
 pub use attention::{Attention, Mask};
 pub use dtype::Dtype;
@@ -36,10 +39,10 @@ pub use operator::{OpKind, Operator, VectorWork, View};
 pub use precision::{Precision, PrecisionError};
 pub use request::{Length, RequestClass, Requests, Turn};
 pub use scan::{Recurrence, Scan};
-pub use scenario::{Phase, Scenario};
+pub use scenario::{OWN_SETTINGS, Phase, Scenario, SettingError};
 pub use software::{
-    Fusing, KNOBS, Knob, Latent, Optimizer, Recompute, ScanForm, Software, SoftwareError,
-    Speculation,
+    Dropout, Fusing, Gradients, KNOBS, Knob, Latent, Optimizer, Recompute, ScanForm, Software,
+    SoftwareError, Speculation,
 };
 pub use sparsity::{Sparsity, SparsityError};
 pub use tensor::{Group, Role, Tensor, TensorId};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::diag::{Problem, Problems};
 use crate::units::Seconds;
 
-use super::{Dtype, OpGraph, Phase, Precision, Requests, Software, transform};
+use super::unfused::unfuse;
+use super::{Dtype, Fusing, OpGraph, Phase, Precision, Requests, Software, lora, transform};
 
 /// One step of a model's execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -175,9 +176,20 @@ impl Workload {
     /// # Errors
     /// As [`Model::graph`].
     pub fn graph(&self, binding: &Binding) -> Result<(OpGraph, Vec<Problem>), Problems> {
-        let (mut graph, warnings) = self.model.graph(binding)?;
+        let (graph, warnings) = self.model.graph(binding)?;
+        let mut graph = lora::apply(graph, binding);
+        if binding.software.fusing == Fusing::None {
+            graph = unfuse(&graph);
+        }
         transform::apply(&mut graph, binding);
         Ok((graph, warnings))
+    }
+}
+
+impl PartialEq for Workload {
+    /// By name and origin: what is read from one place is one model.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.origin == other.origin
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{Precision, Requests, Software};
+use super::{KNOBS, Precision, Requests, Software, SoftwareError, Workload};
 
 /// Part of a model's life that is priced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,11 +18,24 @@ pub enum Phase {
     Decode,
     /// Prefill, then decode.
     Generate,
+    /// Forward pass, backward pass and optimizer step over one batch.
+    Train,
+    /// Rollout, scoring and update: one step of reinforcement learning.
+    PostTrain,
+    /// Forward passes over finished answers: a part of post-training.
+    Score,
 }
 
 impl Phase {
-    /// All phases.
-    pub const ALL: [Self; 4] = [Self::Infer, Self::Prefill, Self::Decode, Self::Generate];
+    /// All phases that can be asked for.
+    pub const ALL: [Self; 6] = [
+        Self::Infer,
+        Self::Prefill,
+        Self::Decode,
+        Self::Generate,
+        Self::Train,
+        Self::PostTrain,
+    ];
 
     /// The name users write.
     pub fn name(self) -> &'static str {
@@ -31,6 +44,9 @@ impl Phase {
             Self::Prefill => "prefill",
             Self::Decode => "decode",
             Self::Generate => "generate",
+            Self::Train => "train",
+            Self::PostTrain => "post-train",
+            Self::Score => "score",
         }
     }
 }
@@ -47,7 +63,8 @@ impl FromStr for Phase {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|p| p.name() == text);
         found.copied().ok_or_else(|| {
-            format!("`{text}` is not a phase; known: infer, prefill, decode, generate")
+            let names: Vec<&str> = Self::ALL.iter().map(|p| p.name()).collect();
+            format!("`{text}` is not a phase; known: {}", names.join(", "))
         })
     }
 }
@@ -69,6 +86,8 @@ pub struct Scenario {
     pub precision: Precision,
     /// Settings of the software.
     pub software: Software,
+    /// The model that proposes tokens, which the settings name.
+    pub draft_model: Option<Workload>,
     /// Values of symbolic dimensions.
     pub dims: BTreeMap<String, u64>,
     /// Shapes of inputs.
@@ -87,12 +106,71 @@ impl Default for Scenario {
             requests: None,
             precision: Precision::default(),
             software: Software::default(),
+            draft_model: None,
             dims: BTreeMap::new(),
             shapes: BTreeMap::new(),
             unknown_as_bytes: false,
         }
     }
 }
+
+/// Why a setting could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// Not a setting.
+    #[error("`scenario.{0}` is not a setting")]
+    Name(String),
+    /// Not one of its values.
+    #[error("`scenario.{name}` = {value} is not possible; {allowed}")]
+    Value {
+        /// Setting.
+        name: String,
+        /// As given.
+        value: String,
+        /// What may be given.
+        allowed: String,
+    },
+}
+
+/// A setting that is not of the software: name, values, default, and what it is.
+pub const OWN_SETTINGS: [(&str, &str, &str, &str); 5] = [
+    (
+        "batch",
+        COUNT,
+        "1",
+        "sequences or samples at once, as --batch",
+    ),
+    (
+        "prompt",
+        COUNT,
+        "1024",
+        "prompt tokens per sequence, as --prompt",
+    ),
+    (
+        "output",
+        COUNT,
+        "256",
+        "output tokens per sequence, as --output",
+    ),
+    (
+        "dtype",
+        "give a data type, or one by role, such as w=int4,a=bf16,kv=fp8",
+        "the model's own",
+        "formats, as --dtype",
+    ),
+    (
+        "phase",
+        "give infer, prefill, decode, generate, train or post-train",
+        "the model's own",
+        "part of the model's life, as --phase",
+    ),
+];
+
+/// What a count takes.
+const COUNT: &str = "give a whole number from 1";
+
+/// Largest count.
+const MAX_COUNT: u64 = 1_000_000_000_000;
 
 impl Scenario {
     /// The default with lengths that fit into a context: at most half of it prompt.
@@ -109,8 +187,74 @@ impl Scenario {
         }
     }
 
+    /// Names of all settings, those of the software first.
+    pub fn setting_names() -> impl Iterator<Item = &'static str> {
+        let software = KNOBS.iter().map(|k| k.name);
+        software.chain(OWN_SETTINGS.iter().map(|own| own.0))
+    }
+
+    /// Makes a setting from its text; a draft is named, not read.
+    ///
+    /// # Errors
+    /// [`SettingError`] if there is no such setting, or it does not take this value.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
+        let wrong = |allowed: String| SettingError::Value {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            allowed,
+        };
+        let whole = || {
+            let n = value.trim().parse::<u64>().ok();
+            let n = n.filter(|n| (1..=MAX_COUNT).contains(n));
+            n.ok_or_else(|| wrong(COUNT.to_owned()))
+        };
+        match name {
+            "batch" => self.batch = Some(whole()?),
+            "prompt" => self.prompt = whole()?,
+            "output" => self.output = whole()?,
+            "dtype" => {
+                let parsed = value.parse::<Precision>();
+                self.precision = parsed.map_err(|e| wrong(e.to_string()))?;
+            }
+            "phase" => self.phase = Some(value.parse::<Phase>().map_err(wrong)?),
+            _ => self.software.set(name, value).map_err(|e| match e {
+                SoftwareError::Name(name) => SettingError::Name(name),
+                SoftwareError::Value { allowed, .. } => wrong(allowed.to_owned()),
+            })?,
+        }
+        Ok(())
+    }
+
     /// Sequences or samples at once.
     pub fn batch_size(&self) -> u64 {
         self.batch.unwrap_or(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_made_by_name() {
+        let mut scenario = Scenario::default();
+        for (name, value) in [
+            ("batch", "4"),
+            ("prompt", "2048"),
+            ("output", "64"),
+            ("dtype", "fp8"),
+            ("phase", "post-train"),
+            ("lora_rank", "8"),
+        ] {
+            scenario.set(name, value).expect(name);
+        }
+        assert_eq!((scenario.batch, scenario.prompt), (Some(4), 2048));
+        assert_eq!(scenario.phase, Some(Phase::PostTrain));
+        assert_eq!(scenario.software.lora_rank, 8);
+        let error = scenario.set("batch", "0").expect_err("is no batch");
+        let text = "`scenario.batch` = 0 is not possible; give a whole number from 1";
+        assert_eq!(error.to_string(), text);
+        let error = scenario.set("bacth", "1").expect_err("is no name");
+        assert_eq!(error, SettingError::Name("bacth".to_owned()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Sparsity;
+use super::{Dtype, Sparsity};
 
 /// How far operators become one kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,6 +64,26 @@ pub enum Recompute {
     Full,
 }
 
+/// Whether training drops elements at random, for which masks are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Dropout {
+    /// Behind every part that is added to a stream, and on probabilities that are tensors.
+    #[default]
+    On,
+    /// Nowhere.
+    Off,
+}
+
+/// Format of the gradients of weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Gradients {
+    /// That of the weight, at least 16 bits.
+    #[default]
+    Own,
+    /// 32 bits.
+    Fp32,
+}
+
 /// Several tokens proposed by a small model, checked by the large one in a single step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Speculation {
@@ -122,6 +142,12 @@ pub struct Software {
     pub optimizer: Optimizer,
     /// Of training.
     pub recompute: Recompute,
+    /// Of training.
+    pub dropout: Dropout,
+    /// Of training.
+    pub gradients: Gradients,
+    /// Forward passes over finished answers in a step of post-training: each a model of the same size.
+    pub score_passes: u64,
 }
 
 impl Default for Software {
@@ -142,6 +168,9 @@ impl Default for Software {
             acceptance: 0.7,
             optimizer: Optimizer::default(),
             recompute: Recompute::default(),
+            dropout: Dropout::default(),
+            gradients: Gradients::default(),
+            score_passes: 2,
         }
     }
 }
@@ -213,6 +242,9 @@ const RECOMPUTE: [(&str, Recompute); 3] = [
     ("full", Recompute::Full),
 ];
 
+const DROPOUT: [(&str, Dropout); 2] = [("on", Dropout::On), ("off", Dropout::Off)];
+const GRADIENTS: [(&str, Gradients); 2] = [("own", Gradients::Own), ("fp32", Gradients::Fp32)];
+
 /// A pattern, or `none`.
 fn pattern(text: &str) -> Option<Option<Sparsity>> {
     match text {
@@ -240,7 +272,7 @@ const PATTERN: &str =
     "give none, a pattern such as 2:4, or the share of zeros from 0 to below 1, such as 0.9";
 
 /// Every setting.
-pub const KNOBS: [Knob; 15] = [
+pub const KNOBS: [Knob; 18] = [
     Knob {
         name: "weight_sparsity",
         allowed: PATTERN,
@@ -362,6 +394,27 @@ pub const KNOBS: [Knob; 15] = [
         set: |s, t| pick(&RECOMPUTE, t).map(|v| s.recompute = v),
         get: |s| word(&RECOMPUTE, s.recompute),
     },
+    Knob {
+        name: "dropout",
+        allowed: "give on or off",
+        doc: "whether training keeps masks of dropout",
+        set: |s, t| pick(&DROPOUT, t).map(|v| s.dropout = v),
+        get: |s| word(&DROPOUT, s.dropout),
+    },
+    Knob {
+        name: "gradients",
+        allowed: "give own or fp32",
+        doc: "format of the gradients of weights",
+        set: |s, t| pick(&GRADIENTS, t).map(|v| s.gradients = v),
+        get: |s| word(&GRADIENTS, s.gradients),
+    },
+    Knob {
+        name: "score_passes",
+        allowed: "give a whole number from 0 to 64",
+        doc: "forward passes that score the answers in a step of post-training",
+        set: |s, t| whole(t, 0).filter(|n| *n <= 64).map(|n| s.score_passes = n),
+        get: |s| s.score_passes.to_string(),
+    },
 ];
 
 impl Software {
@@ -392,6 +445,19 @@ impl Software {
         each.filter(|(_, value, default)| value != default)
             .map(|(name, value, _)| (name, value))
             .collect()
+    }
+
+    /// The format of the gradients of weights; `None` for that of the weights.
+    pub(super) fn gradient_dtype(&self) -> Option<Dtype> {
+        match self.gradients {
+            Gradients::Own => None,
+            Gradients::Fp32 => Some(Dtype::Fp32),
+        }
+    }
+
+    /// The value of a setting as text.
+    pub fn get(&self, name: &str) -> Option<String> {
+        Self::knob(name).map(|k| (k.get)(self))
     }
 
     /// The speculation asked for, if any.
@@ -437,6 +503,9 @@ mod tests {
             "0.8",
             "adam8",
             "selective",
+            "off",
+            "fp32",
+            "3",
         ];
         let mut software = Software::default();
         for (knob, value) in KNOBS.iter().zip(values) {

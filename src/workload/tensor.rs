@@ -19,6 +19,10 @@ pub enum Role {
     KvCache,
     /// Recurrent state.
     State,
+    /// Gradient of a weight.
+    Gradient,
+    /// What an optimizer keeps of a weight.
+    Optimizer,
     /// Given by the caller.
     Input,
     /// Handed to the caller.

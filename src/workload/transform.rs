@@ -28,7 +28,12 @@ pub(super) fn apply(graph: &mut OpGraph, binding: &Binding) {
             }
             Role::Activation => tensor.sparsity = software.activation_sparsity,
             Role::KvCache => tensor.sparsity = software.kv_sparsity,
-            Role::Weight | Role::State | Role::Input | Role::Output => {}
+            Role::Weight
+            | Role::State
+            | Role::Gradient
+            | Role::Optimizer
+            | Role::Input
+            | Role::Output => {}
         }
     }
 }

@@ -144,7 +144,7 @@ fn kinds(fields: &Fields<'_>, family: &Family, layers: u64, parts: &Parts<'_>) -
         return kinds;
     }
     let mixes = mixes(fields, family, layers, &sights, parts);
-    let named = mixes.iter().any(|m| *m == Mix::Nothing);
+    let named = mixes.contains(&Mix::Nothing);
     let alone = is_recurrent(fields) || named;
     let feed = |layer: u64| match (alone, parts.experts) {
         (true, _) => Feed::Nothing,

@@ -1,15 +1,10 @@
 //! How a layer mixes tokens: attention over keys and values, their cache, latent attention.
 
-use crate::workload::{
-    Attention, Dtype, Einsum, Fusing, Latent, Mask, OpKind, Role, TensorId, VectorWork, View,
-};
+use crate::workload::{Attention, Dtype, Einsum, Latent, Mask, OpKind, Role, TensorId, View};
 
 use super::build::{Builder, Linear, ROTARY_OPS};
 use super::plan::{AttentionPlan, LatentPlan, Mixer, Norm, Sight};
 use super::recur;
-
-/// Simple operations of a softmax per score: scale, maximum, difference, sum. Source: derived.
-const SOFTMAX_OPS: f64 = 4.0;
 
 /// What a layer sees besides its input.
 #[derive(Clone, Copy, Debug)]
@@ -203,51 +198,15 @@ fn core(b: &mut Builder, plan: &AttentionPlan, qkv: [TensorId; 3], past: u64) ->
     attend(b, attention, [q, k, v], &others)
 }
 
-/// `softmax(q·kᵀ)·v`: one kernel, or three whose scores go to memory.
+/// `softmax(q·kᵀ)·v` in one kernel.
 fn attend(b: &mut Builder, a: Attention, qkv: [TensorId; 3], others: &[TensorId]) -> TensorId {
     let y = b.stream("attention.out", a.q_heads * a.v_dim);
-    let [q, k, v] = qkv;
-    if b.software.fusing != Fusing::None {
-        let inputs: Vec<TensorId> = [q, k, v].iter().chain(others).copied().collect();
-        b.operator(
-            "attention",
-            "attention",
-            OpKind::Attention(a),
-            &inputs,
-            &[y],
-        );
-        return y;
-    }
-    let shape = [a.batch, a.q_heads, a.q_len, a.kv_len];
-    let scores = b.activation("attention.scores.out", &shape);
-    let shares = b.activation("attention.softmax.out", &shape);
-    // Query heads that share keys are rows of one product.
-    let (groups, rows) = (a.batch * a.kv_heads, a.q_heads / a.kv_heads * a.q_len);
-    let product = |n, k| OpKind::Einsum {
-        einsum: Einsum::matmul(groups, rows, n, k),
-        dtype: a.dtype,
-    };
+    let inputs: Vec<TensorId> = qkv.iter().chain(others).copied().collect();
     b.operator(
-        "attention.scores",
-        "matmul",
-        product(a.kv_len, a.qk_dim),
-        &[q, k],
-        &[scores],
-    );
-    let softmax = OpKind::Reduction(VectorWork {
-        elements: shape.iter().map(|n| *n as f64).product(),
-        ops: SOFTMAX_OPS,
-        special: 1.0,
-    });
-    let inputs: Vec<TensorId> = std::iter::once(scores)
-        .chain(others.iter().copied())
-        .collect();
-    b.operator("attention.softmax", "softmax", softmax, &inputs, &[shares]);
-    b.operator(
-        "attention.values",
-        "matmul",
-        product(a.v_dim, a.kv_len),
-        &[shares, v],
+        "attention",
+        "attention",
+        OpKind::Attention(a),
+        &inputs,
         &[y],
     );
     y

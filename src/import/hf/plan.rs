@@ -566,14 +566,9 @@ impl DensePlan {
 impl LayerPlan {
     /// The name in operator names where a model has layers of several kinds.
     pub(super) fn label(&self) -> &'static str {
-        let mixer = match &self.mixer {
-            None => {
-                return if matches!(self.ffn, Some(Ffn::Experts(_))) {
-                    "moe"
-                } else {
-                    "mlp"
-                };
-            }
+        match &self.mixer {
+            None if matches!(self.ffn, Some(Ffn::Experts(_))) => "moe",
+            None => "mlp",
             Some(Mixer::Attention(a)) => match a.sight {
                 Sight::Both | Sight::Past => "full",
                 Sight::Window(_) | Sight::Near(_) => "sliding",
@@ -588,7 +583,6 @@ impl LayerPlan {
                 Recurrence::Linear => "linear",
                 Recurrence::Gated => "recurrent",
             },
-        };
-        mixer
+        }
     }
 }

@@ -216,7 +216,12 @@ impl Emitter<'_> {
                 .weights
                 .filter(|d| d.bits() >= 16.0 || self.operands.contains(&ix)),
             Role::KvCache => p.kv,
-            Role::Activation | Role::State | Role::Input | Role::Output => p.activations,
+            Role::Activation
+            | Role::State
+            | Role::Gradient
+            | Role::Optimizer
+            | Role::Input
+            | Role::Output => p.activations,
         };
         asked.unwrap_or(v.dtype())
     }

@@ -91,7 +91,8 @@ struct Part {
 pub(super) fn apply(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<TensorId> {
     let reader = call.reader;
     let name = reader.string("model");
-    let phases = Phase::ALL.map(|p| (p.name(), p));
+    let phases = [Phase::Infer, Phase::Prefill, Phase::Decode, Phase::Generate];
+    let phases = phases.map(|p| (p.name(), p));
     let phase = reader
         .raw()
         .get("phase")
@@ -167,7 +168,9 @@ fn run(
         Phase::Prefill => vec![(whole, 1)],
         Phase::Decode => vec![(middle, steps.max(1))],
         Phase::Generate if steps == 0 => vec![(whole, 1)],
-        Phase::Generate => vec![(whole, 1), (middle, steps)],
+        Phase::Generate | Phase::Train | Phase::PostTrain | Phase::Score => {
+            vec![(whole, 1), (middle, steps)]
+        }
     };
     let own = format!("{}{}.", walk.draft.prefix, call.name);
     let mut made = None;

@@ -217,12 +217,12 @@ fn cache(
     let total = plan.past.checked_add(plan.queries)?;
     let (held, new) = match plan.mask {
         Mask::Window(w) => (total.min(w), plan.queries.min(w)),
-        Mask::Full | Mask::Causal | Mask::Chunk(_) => (total, plan.queries),
+        Mask::Full | Mask::Causal | Mask::Chunk(_) | Mask::Near(_) => (total, plan.queries),
     };
     // Keys out of every query's window are not read.
     plan.keys = match plan.mask {
         Mask::Window(w) => total.min(plan.queries + w - 1),
-        Mask::Full | Mask::Causal | Mask::Chunk(_) => total,
+        Mask::Full | Mask::Causal | Mask::Chunk(_) | Mask::Near(_) => total,
     };
     let dims = [plan.batch, plan.kv_heads, held, plan.head_dim];
     check_size(call, "attention", &dims)?;

@@ -1,0 +1,545 @@
+//! Training, post-training, adapters and speculative decoding against counts by hand and published formulas.
+
+use assert_cmd::Command;
+use wattline::catalog;
+use wattline::hardware::{Profile, System};
+use wattline::import;
+use wattline::simulate::{Estimate, Fidelity, Memo, Task, binding, memory_use, run};
+use wattline::workload::{
+    OpGraph, OpKind, Phase, Role, Scenario, Software, Stage, Workload, train,
+};
+
+fn model(name: &str) -> Workload {
+    let entry = catalog::model(name).unwrap_or_else(|e| panic!("{e}"));
+    import::model(&entry).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn chip(name: &str) -> System {
+    let entry = catalog::chip(name).unwrap_or_else(|e| panic!("{e}"));
+    let base = |name: &str| {
+        let entry = catalog::chip(name)?;
+        let text = entry.source()?.text.to_string();
+        Ok((entry.name, text))
+    };
+    let source = entry.source().unwrap_or_else(|e| panic!("{e}"));
+    let profile = Profile::parse(&entry.name, &source.text, base);
+    let evaluated = profile.and_then(|p| p.evaluate());
+    evaluated.unwrap_or_else(|e| panic!("{e}")).0
+}
+
+/// A scenario of settings by name.
+fn scenario(sets: &[(&str, &str)]) -> Scenario {
+    let mut scenario = Scenario::default();
+    for (name, value) in sets {
+        scenario.set(name, value).unwrap_or_else(|e| panic!("{e}"));
+    }
+    if let Some(draft) = scenario.software.draft.clone() {
+        scenario.draft_model = Some(model(&draft));
+    }
+    scenario
+}
+
+/// The forward graph of a training step, and the whole step.
+fn step(name: &str, sets: &[(&str, &str)]) -> (OpGraph, OpGraph) {
+    let (model, scenario) = (model(name), scenario(sets));
+    let stage = match model.card().default_phase {
+        Phase::Infer => Stage::Infer,
+        _ => Stage::Check {
+            tokens: scenario.prompt,
+            past: 0,
+        },
+    };
+    let (forward, _) = model
+        .graph(&binding(&scenario, stage))
+        .unwrap_or_else(|e| panic!("{e}"));
+    let whole = train::graph(&forward, &scenario.software);
+    (forward, whole)
+}
+
+fn priced(name: &str, sets: &[(&str, &str)]) -> Estimate {
+    let (model, scenario) = (model(name), scenario(sets));
+    let chip = chip("h100-sxm");
+    run(&model, &chip, &scenario, Fidelity::Scheduled, &Memo::new())
+        .unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[track_caller]
+fn near(found: f64, expected: f64, tolerance: f64) {
+    assert!(
+        (found / expected - 1.0).abs() <= tolerance,
+        "{found} is not {expected}"
+    );
+}
+
+/// MACs of llama-3.1-8b over `s` tokens by hand: its linear layers without the head, the head, and both
+/// products of attention.
+fn llama(s: f64) -> [f64; 3] {
+    let (h, kv, f, layers, vocab) = (4096.0, 1024.0, 14_336.0, 32.0, 128_256.0);
+    let linear = layers * (h * (h + 2.0 * kv) + h * h + 3.0 * h * f);
+    [linear * s, h * vocab * s, layers * 2.0 * s * s * h]
+}
+
+#[test]
+fn a_step_of_llama_equals_a_count_by_hand() {
+    let [linear, head, attention] = llama(2048.0);
+    let seq = ("prompt", "2048");
+    // Three times the products; attention has five more of its two, since scores are made again.
+    let (forward, whole) = step("llama-3.1-8b", &[seq]);
+    assert_eq!(forward.macs(), linear + head + attention);
+    assert_eq!(whole.macs(), 3.0 * (linear + head) + 3.5 * attention);
+    // 6·N·tokens, with N the parameters of all products (8.03 billion less the embedding table).
+    let n = 8_030_261_248.0 - 128_256.0 * 4096.0 - 65.0 * 4096.0;
+    near(
+        2.0 * (whole.macs() - 3.5 * attention),
+        6.0 * n * 2048.0,
+        1e-12,
+    );
+    // Scores in memory: four products lead back.
+    let (_, whole) = step("llama-3.1-8b", &[seq, ("fusion", "none")]);
+    assert_eq!(whole.macs(), 3.0 * (linear + head + attention));
+    // All layers again: four times; the head is not made again.
+    let (_, whole) = step("llama-3.1-8b", &[seq, ("recompute", "full")]);
+    assert_eq!(whole.macs(), 4.0 * linear + 3.0 * head + 4.5 * attention);
+    let (_, whole) = step("llama-3.1-8b", &[seq, ("recompute", "selective")]);
+    assert_eq!(whole.macs(), 3.0 * (linear + head) + 4.5 * attention);
+}
+
+#[test]
+fn a_step_of_gpt2_equals_a_count_by_hand() {
+    let (s, h, layers, vocab) = (1024.0, 768.0, 12.0, 50_257.0);
+    let (_, whole) = step("gpt2", &[]);
+    let linear = layers * 12.0 * h * h * s + h * vocab * s;
+    let attention = layers * 2.0 * s * s * h;
+    assert_eq!(whole.macs(), 3.0 * linear + 3.5 * attention);
+}
+
+#[test]
+fn a_step_of_resnet_has_no_gradient_of_the_image() {
+    let (forward, whole) = step("resnet-50", &[("batch", "4")]);
+    // The first convolution: 112 x 112 x 64 outputs of 7 x 7 x 3, by hand.
+    let first = 4.0 * 112.0 * 112.0 * 64.0 * 147.0;
+    assert_eq!(whole.macs(), 3.0 * forward.macs() - first);
+    // Each gradient is of the size of its tensor.
+    let gradients = whole.bytes_of(Role::Gradient).0;
+    assert_eq!(gradients, 4.0 * 25_530_472.0 - 4.0 * untrained(&forward));
+}
+
+/// Elements of weights that are single numbers.
+fn untrained(graph: &OpGraph) -> f64 {
+    let single = graph.tensors().iter();
+    let single = single.filter(|t| t.role == Role::Weight && t.elements() <= 1.0);
+    single.map(|t| t.elements() * t.copies as f64).sum()
+}
+
+#[test]
+fn the_state_of_an_optimizer_is_what_the_formats_say() {
+    // Bytes per parameter of weights, gradients and optimizer: Rajbhandari et al., "ZeRO", SC 2020,
+    // section 3.1 (16 for Adam); 8-bit moments save 6.
+    for (sets, bytes, moved) in [
+        (&[("optimizer", "adam")][..], 16.0, 28.0),
+        (&[("gradients", "fp32")][..], 18.0, 30.0),
+        (&[("optimizer", "adam8")][..], 10.0, 16.0),
+        (&[("optimizer", "sgd")][..], 8.0, 12.0),
+    ] {
+        let (forward, whole) = step("llama-3.2-1b", sets);
+        let n = forward.parameters();
+        let state = whole.weight_bytes().0
+            + whole.bytes_of(Role::Gradient).0
+            + whole.bytes_of(Role::Optimizer).0;
+        near(state, bytes * n, 1e-12);
+        let traffic: f64 = whole
+            .operators()
+            .filter(|op| op.source == "optimizer")
+            .map(|op| {
+                let tensors = op.inputs.iter().chain(&op.outputs);
+                let each: f64 = tensors.map(|t| whole.tensor(*t).bytes().0).sum();
+                each * op.count as f64
+            })
+            .sum();
+        near(traffic, moved * n, 1e-12);
+    }
+    // Weights of 32 bits are their own master copy.
+    let (forward, whole) = step("vit-base-patch16-224", &[]);
+    let state = whole.bytes_of(Role::Gradient).0 + whole.bytes_of(Role::Optimizer).0;
+    near(state, 12.0 * forward.parameters(), 1e-12);
+}
+
+/// Bytes that each layer keeps.
+fn kept_by_a_layer(name: &str, layers: f64, sets: &[(&str, &str)]) -> f64 {
+    let kept = train::kept(&step(name, sets).1);
+    (kept.total.0 - kept.once.0) / (layers - 1.0)
+}
+
+#[test]
+fn activations_of_gpt3_are_those_of_the_paper() {
+    // Korthikanti et al., MLSys 2023, equations 1 and 2 and section 5, with s = 2048, h = 12288, a = 96.
+    let (s, h, a) = (2048.0, 12_288.0, 96.0);
+    for (batch, sets, per_token) in [
+        (1.0, vec![("fusion", "none")], 34.0 + 5.0 * a * s / h),
+        (4.0, vec![("fusion", "none")], 34.0 + 5.0 * a * s / h),
+        (
+            1.0,
+            vec![("fusion", "none"), ("recompute", "selective")],
+            34.0,
+        ),
+        (1.0, vec![], 34.0),
+        (1.0, vec![("recompute", "full")], 2.0),
+        (1.0, vec![("fusion", "none"), ("recompute", "full")], 2.0),
+        // Two masks of one byte less.
+        (1.0, vec![("dropout", "off")], 32.0),
+    ] {
+        let text = batch.to_string();
+        let mut all = sets.clone();
+        all.extend([("prompt", "2048"), ("batch", &text)]);
+        let found = kept_by_a_layer("gpt3-175b", 96.0, &all);
+        near(found, s * batch * h * per_token, 1e-9);
+    }
+}
+
+#[test]
+fn frozen_layers_get_no_gradient_of_their_weights() {
+    let [linear, head, attention] = llama(1024.0);
+    let (forward, whole) = step("llama-3.1-8b", &[("lora_rank", "16")]);
+    // Hugging Face PEFT, all-linear at rank 16: 41 943 040 trainable parameters.
+    let adapters = 41_943_040.0;
+    assert_eq!(forward.parameters(), 8_030_261_248.0 + adapters);
+    let trained = whole.bytes_of(Role::Gradient).0 / 2.0;
+    assert_eq!(trained, adapters);
+    // Two of three products on the base, all three on the adapters: x·A with one A for each joined layer.
+    let joined: f64 = 32.0 * 16.0 * (3.0 + 1.0 + 2.0) * 4096.0 + 32.0 * 16.0 * 14_336.0;
+    let out: f64 = 32.0 * 16.0 * (6144.0 + 4096.0 + 28_672.0 + 4096.0);
+    assert_eq!(joined + out, adapters);
+    let expected = 2.0 * (linear + head) + 3.0 * adapters * 1024.0 + 3.5 * attention;
+    assert_eq!(whole.macs(), expected);
+}
+
+#[test]
+fn tenants_share_the_base_and_read_the_adapters_they_use() {
+    let bytes = |sets: &[(&str, &str)]| {
+        let (forward, _) = step("llama-3.1-8b", sets);
+        forward.weight_bytes().0
+    };
+    let one = 41_943_040.0 * 2.0;
+    let base = bytes(&[]);
+    assert_eq!(bytes(&[("lora_rank", "16")]), base + one);
+    let eight = &[("lora_rank", "16"), ("adapters", "8"), ("batch", "4")];
+    assert_eq!(bytes(eight), base + 8.0 * one);
+    // Of 8 adapters, 4 sequences use 8·(1 - (7/8)^4) = 3.311, each as likely as the other.
+    let (forward, _) = step("llama-3.1-8b", eight);
+    let touched = 8.0 * (1.0 - (7.0f64 / 8.0).powi(4));
+    let mut read = 0.0;
+    for op in forward.operators() {
+        if let OpKind::Experts(experts) = &op.kind {
+            near(experts.touched, touched, 1e-12);
+            let weight = op.inputs[1];
+            read += op.bytes_read(1, forward.tensor(weight)).0 * op.count as f64;
+        }
+    }
+    near(read, touched * one, 1e-12);
+}
+
+#[test]
+fn adapters_stand_beside_the_products_of_an_onnx_graph() {
+    let parameters = |sets: &[(&str, &str)]| step("bert-base", sets).0.parameters();
+    // 12 layers of four 768 x 768 and two 768 x 3072 products.
+    let adapters = 12.0 * 8.0 * (4.0 * 2.0 * 768.0 + 2.0 * (768.0 + 3072.0));
+    let more = parameters(&[("lora_rank", "8")]) - parameters(&[]);
+    assert_eq!(more, adapters);
+}
+
+#[test]
+fn every_model_trains_at_about_three_times_its_forward_pass() {
+    for name in catalog::models() {
+        let sets = [("prompt", "512")];
+        let (forward, whole) = step(name, &sets);
+        let largest = forward.operators().find(|op| op.macs() > 0.0);
+        let first = largest.map_or(0.0, |op| op.macs() * op.count as f64);
+        assert!(whole.macs() >= 3.0 * forward.macs() - first, "{name}");
+        assert!(whole.macs() <= 3.5 * forward.macs(), "{name}");
+        let (_, again) = step(name, &[("prompt", "512"), ("recompute", "full")]);
+        assert!(again.macs() > whole.macs(), "{name}");
+        assert!(again.macs() <= whole.macs() + forward.macs(), "{name}");
+        let (kept, fewer) = (train::kept(&whole), train::kept(&again));
+        assert!(fewer.total < kept.total, "{name}");
+    }
+}
+
+#[test]
+fn what_is_made_again_costs_time_and_saves_memory() {
+    for (name, fusion) in [
+        ("gpt2", "none"),
+        ("gpt2", "full"),
+        ("llama-3.2-1b", "none"),
+        ("bert-base-uncased", "full"),
+        ("resnet-50", "full"),
+    ] {
+        let each = ["none", "selective", "full"].map(|recompute| {
+            let sets = [
+                ("phase", "train"),
+                ("batch", "2"),
+                ("recompute", recompute),
+                ("fusion", fusion),
+            ];
+            let estimate = priced(name, &sets);
+            (estimate.totals.latency, estimate.memory.activations)
+        });
+        for pair in each.windows(2) {
+            assert!(pair[0].0 <= pair[1].0, "{name} {each:?}");
+            assert!(pair[0].1 >= pair[1].1, "{name} {each:?}");
+        }
+    }
+}
+
+#[test]
+fn language_models_train_at_16_bits_and_say_how_fast() {
+    let sets = [("phase", "train"), ("batch", "4"), ("prompt", "512")];
+    let estimate = priced("gpt2", &sets);
+    assert_eq!(estimate.phase, Phase::Train);
+    let rate = estimate.trained_tokens_per_s.expect("has tokens");
+    near(rate, 4.0 * 512.0 / estimate.totals.latency.0, 1e-12);
+    let memory = &estimate.memory;
+    assert_eq!(memory.kv_cache.0, 0.0);
+    near(
+        memory.weights.0 * 8.0,
+        memory.weights.0 + memory.gradients.0 + memory.optimizer.0,
+        1e-9,
+    );
+    assert!(
+        priced("resnet-50", &[("phase", "train")])
+            .trained_tokens_per_s
+            .is_none()
+    );
+}
+
+#[test]
+fn whole_numbers_are_not_trained() {
+    let chip = chip("h100-sxm");
+    let wrong = scenario(&[("phase", "train"), ("dtype", "int4")]);
+    let error = memory_use(&model("llama-3.2-1b"), &chip, &wrong).expect_err("is refused");
+    assert!(
+        error
+            .to_string()
+            .contains("weights of int4 cannot be trained")
+    );
+    let adapters = scenario(&[("phase", "train"), ("dtype", "int4"), ("lora_rank", "8")]);
+    assert!(memory_use(&model("llama-3.2-1b"), &chip, &adapters).is_ok());
+}
+
+#[test]
+fn post_training_is_rollout_scoring_and_update() {
+    let sets = [("batch", "4"), ("prompt", "256"), ("output", "64")];
+    let with = |more: &[(&'static str, &'static str)]| {
+        let all: Vec<_> = sets.iter().chain(more).copied().collect();
+        priced("llama-3.2-1b", &all)
+    };
+    let all = with(&[("phase", "post-train")]);
+    let names: Vec<&str> = all.phases.iter().map(|p| p.phase.name()).collect();
+    assert_eq!(names, ["prefill", "decode", "score", "train"]);
+    let rollout = with(&[]);
+    let update = with(&[("phase", "train"), ("prompt", "320")]);
+    near(
+        all.phases[0].totals.latency.0,
+        rollout.phases[0].totals.latency.0,
+        1e-9,
+    );
+    near(
+        all.phases[1].totals.latency.0,
+        rollout.phases[1].totals.latency.0,
+        1e-9,
+    );
+    near(all.phases[3].totals.macs, update.totals.macs, 1e-12);
+    // Two forward passes over prompt and answer, logits for every token.
+    let (forward, _) = step("llama-3.2-1b", &[("batch", "4"), ("prompt", "320")]);
+    assert_eq!(all.phases[2].totals.macs, 2.0 * forward.macs());
+    // The frozen model beside what is trained.
+    let more = update.memory.required() + update.memory.weights;
+    near(all.memory.required().0, more.0, 1e-12);
+    let none = with(&[("phase", "post-train"), ("score_passes", "0")]);
+    assert_eq!(none.phases.len(), 3);
+}
+
+#[test]
+fn a_check_makes_as_many_tokens_as_the_paper_says() {
+    // Leviathan et al., ICML 2023, equation 1: (1 - 0.8^6) / (1 - 0.8) = 3.689 tokens; 255 behind the first
+    // take 70 checks.
+    let sets = [
+        ("draft", "llama-3.2-1b"),
+        ("draft_tokens", "5"),
+        ("acceptance", "0.8"),
+    ];
+    let plain = priced("llama-3.1-8b", &[]);
+    let fast = priced("llama-3.1-8b", &sets);
+    let decode = fast.phases.last().expect("decodes");
+    assert_eq!(decode.steps, 70);
+    let tpot = fast.generation.and_then(|g| g.tpot).expect("has tokens");
+    near(tpot.0, decode.totals.latency.0 / 255.0, 1e-12);
+    // Theorem 3.8: the gain is (1 - α^(γ + 1)) / ((1 - α)(γ·c + 1)), with c the time of a draft's step over
+    // that of the model; a check of six tokens takes a little longer than a step of one.
+    let draft = priced("llama-3.2-1b", &[]);
+    let per = |e: &Estimate| e.generation.and_then(|g| g.tpot).expect("has tokens").0;
+    let c = per(&draft) / per(&plain);
+    let gain = 3.689 / (5.0 * c + 1.0);
+    near(per(&plain) / tpot.0, gain, 0.05);
+    // Both models and both caches.
+    let memory = &fast.memory;
+    near(
+        memory.weights.0,
+        plain.memory.weights.0 + draft.memory.weights.0,
+        1e-12,
+    );
+    near(
+        memory.kv_cache.0,
+        plain.memory.kv_cache.0 + draft.memory.kv_cache.0,
+        1e-2,
+    );
+    // Nothing is accepted: one token a check.
+    let sets = [("draft", "llama-3.2-1b"), ("acceptance", "0")];
+    let slow = priced("llama-3.1-8b", &sets);
+    assert_eq!(slow.phases.last().expect("decodes").steps, 255);
+    assert!(slow.totals.latency > plain.totals.latency);
+}
+
+#[test]
+fn a_setting_back_at_its_default_does_the_same() {
+    let model = model("gpt2");
+    let task = |sets: &[(&str, &str)]| {
+        let sets: Vec<_> = sets.iter().copied().chain([("prompt", "512")]).collect();
+        Task::new(&model, &scenario(&sets)).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let plain = task(&[]);
+    assert!(plain.does_the_same(&task(&[("mla", "naive")])));
+    assert!(plain.does_the_same(&task(&[("recompute", "full")])));
+    for changed in [
+        ("fusion", "kernels"),
+        ("fusion", "none"),
+        ("lora_rank", "4"),
+        ("weight_sparsity", "2:4"),
+        ("phase", "train"),
+    ] {
+        assert!(!plain.does_the_same(&task(&[changed])), "{changed:?}");
+    }
+    assert_eq!(Software::default(), Scenario::default().software);
+}
+
+/// Exit code, standard output, standard error.
+fn wattline(args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("wattline").expect("is built");
+    let output = command.args(args).output().expect("runs");
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn settings_are_set_on_the_command_line() {
+    let on = ["run", "llama-3.2-1b", "--on", "h100-sxm", "--json"];
+    let with = |more: &[&str]| wattline(&[&on[..], more].concat());
+    let (code, out, _) = with(&["--set", "scenario.lora_rank=8", "--set", "scenario.batch=2"]);
+    assert_eq!(code, 0);
+    let document: serde_json::Value = serde_json::from_str(&out).expect("is JSON");
+    assert_eq!(document["workload"]["software"]["lora_rank"], "8");
+    assert_eq!(document["workload"]["batch"], 2);
+    let (code, out, _) = with(&["--phase", "train"]);
+    let document: serde_json::Value = serde_json::from_str(&out).expect("is JSON");
+    assert_eq!(
+        (code, document["workload"]["phase"].as_str()),
+        (0, Some("train"))
+    );
+    assert!(document["fit"]["parts"]["optimizer_bytes"].as_f64() > Some(1e9));
+    let (_, _, err) = with(&["--set", "scenario.mla=naive"]);
+    assert!(
+        err.contains("W0301 `scenario.mla` was set but no result depends on it"),
+        "{err}"
+    );
+    let (code, _, err) = wattline(&[
+        "run",
+        "gpt2",
+        "--on",
+        "h100-sxm",
+        "--set",
+        "scenario.lora_rnk=8",
+    ]);
+    assert_eq!(code, 2);
+    assert!(err.contains("did you mean `lora_rank`?"), "{err}");
+    let (code, _, err) = wattline(&[
+        "run",
+        "gpt2",
+        "--on",
+        "h100-sxm",
+        "--set",
+        "scenario.draft=lama",
+    ]);
+    assert!(code == 2 && err.contains("E0201"), "{err}");
+    let (code, _, _) = wattline(&["show", "gpt2", "--set", "glb=1"]);
+    assert_eq!(code, 2);
+    let (code, out, _) = wattline(&["show", "gpt2", "--set", "scenario.window=64", "--json"]);
+    assert!(code == 0 && out.contains("\"kind\""), "{out}");
+    let (code, out, _) = wattline(&["list", "settings"]);
+    assert!(code == 0 && out.contains("draft_tokens"), "{out}");
+    let fit = [
+        "fit",
+        "llama-3.1-8b",
+        "--on",
+        "h100-sxm",
+        "--phase",
+        "train",
+    ];
+    let (code, out, _) = wattline(&fit);
+    assert_eq!(code, 1);
+    assert!(
+        out.contains("optimizer") && out.contains("gradients"),
+        "{out}"
+    );
+}
+
+#[test]
+fn sweeps_turn_settings_by_words_and_numbers() {
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("settings");
+    std::fs::create_dir_all(&folder).expect("is made");
+    let file = folder.join("settings.toml");
+    let text = r#"
+schema = 1
+on = "h100-sxm"
+minimize = ["latency"]
+[[workload]]
+model = "llama-3.1-8b"
+[[axis]]
+set = "scenario.weight_sparsity"
+values = ["none", "2:4"]
+[[axis]]
+set = "scenario.lora_rank"
+values = [0, 16]
+[[axis]]
+set = "scenario.draft"
+values = ["none", "llama-3.2-1b"]
+"#;
+    std::fs::write(&file, text).expect("is written");
+    let path = file.display().to_string();
+    let out = folder.join("out").display().to_string();
+    let (code, found, err) = wattline(&["sweep", &path, "--json", "-o", &out]);
+    assert_eq!(code, 0, "{err}");
+    assert!(found.contains("weight_sparsity"), "{found}");
+    for (wrong, says) in [
+        (
+            "values = [\"none\", \"2;4\"]",
+            "is not a value of `weight_sparsity`",
+        ),
+        ("values = [1.5, 0]", "is not a value of `weight_sparsity`"),
+    ] {
+        let changed = text.replacen("values = [\"none\", \"2:4\"]", wrong, 1);
+        std::fs::write(&file, changed).expect("is written");
+        let (code, _, err) = wattline(&["sweep", &path, "--json", "-o", &out]);
+        assert!(code == 2 && err.contains(says), "{err}");
+    }
+    let changed = text
+        .replace("scenario.lora_rank", "scenario.lora_rnk")
+        .replace("[0, 16]", "[8, 16]");
+    std::fs::write(&file, changed).expect("is written");
+    let (code, _, err) = wattline(&["sweep", &path, "-o", &out]);
+    assert!(
+        code == 2 && err.contains("did you mean `lora_rank`?"),
+        "{err}"
+    );
+}
