@@ -7,11 +7,13 @@ use crate::catalog::{self, Content, Entry, Kind};
 use crate::diag::{Code, Problem, Problems, Source, Span, did_you_mean};
 use crate::workload::Workload;
 
-use super::{hf, onnx, toml};
+use super::onnx::Mapping;
+use super::{hf, onnx, opmap, toml};
 
 /// Keys of a workload TOML that names a model or carries a configuration.
-const KEYS: [&str; 10] = [
-    "schema", "name", "source", "doc", "onnx", "config", "model", "request", "deadline", "rate",
+const KEYS: [&str; 11] = [
+    "schema", "name", "source", "doc", "onnx", "ops", "config", "model", "request", "deadline",
+    "rate",
 ];
 
 /// Keys that only a graph of operators has.
@@ -42,7 +44,7 @@ pub fn model(entry: &Entry) -> Result<Workload, Problems> {
 pub(super) fn model_within(entry: &Entry, depth: usize) -> Result<Workload, Problems> {
     match (entry.kind, &entry.content) {
         (Kind::Onnx, Content::Bytes(bytes)) => {
-            onnx::read(&entry.name, &entry.origin, bytes.clone())
+            onnx::read(&entry.name, &entry.origin, bytes, Mapping::default())
         }
         (Kind::Json, Content::Text(text)) => hf::read(&entry.name, &entry.origin, text),
         (Kind::Toml, _) => from_toml(entry, depth),
@@ -95,6 +97,14 @@ fn base(
     let other = text(source, table, "model", &mut problems);
     let config = table.get("config").map(::toml::Spanned::get_ref);
     let origin = entry.origin.as_str();
+    let ops = table.get("ops");
+    if let (Some(ops), None) = (ops, onnx) {
+        let message = "`ops` describes operators of a graph, but no graph is named";
+        let problem = Problem::new(Code::Disagreement, message).at(source, &ops.span());
+        problems.push(problem.help("name it, `onnx = \"model.onnx\"`"));
+    }
+    let mapping = ops.map(|ops| opmap::read(source, ops, &mut problems));
+    let mapping = mapping.unwrap_or_default();
     if problems.has_errors() {
         return Err(problems);
     }
@@ -103,7 +113,7 @@ fn base(
         (Some(path), None, None) => {
             let file = catalog::beside(entry, path)?;
             match &file.content {
-                Content::Bytes(bytes) => onnx::read(name, &file.origin, bytes.clone()),
+                Content::Bytes(bytes) => onnx::read(name, &file.origin, bytes, mapping),
                 Content::Text(_) => {
                     let message = format!("`{path}` is not an ONNX graph");
                     Err(Problem::new(Code::NotAModel, message).into())

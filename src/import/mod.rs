@@ -11,6 +11,7 @@
 
 pub mod hf;
 pub mod onnx;
+mod opmap;
 
 mod file;
 mod toml;

@@ -5,7 +5,7 @@ use super::value::{Lit, Value};
 use crate::workload::Mask;
 
 /// Scores with this or less added to them count as masked.
-const BLOCKED: f64 = -1e4;
+pub(super) const BLOCKED: f64 = -1e4;
 
 /// Pairs of a query `q` and a key `k`, by the distance `k - q` of their places in the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) enum Hint {
 }
 
 impl Band {
-    fn up_to(to: i64) -> Self {
+    pub(super) fn up_to(to: i64) -> Self {
         Self {
             from: None,
             to: Some(to),
@@ -181,13 +181,19 @@ fn source(c: &Call, out: &Value) -> Option<Hint> {
 }
 
 /// `start, start + 1, ..` by its contents.
-fn short_count(v: &Value) -> Option<Hint> {
-    let ([n], Some(Lit::Int(list))) = (v.dims.as_slice(), &v.known) else {
+pub(super) fn short_count(v: &Value) -> Option<Hint> {
+    let Some(Lit::Int(list)) = &v.known else {
         return None;
     };
-    let start = *list.first().filter(|_| *n > 1)?;
+    let [start, second, ..] = **list else {
+        return None;
+    };
+    if start.checked_add(1) != Some(second) {
+        return None;
+    }
+    let axis = v.dims.iter().rev().position(|d| *d == list.len() as i64)?;
     let counts = list.windows(2).all(|w| w[0].checked_add(1) == Some(w[1]));
-    counts.then_some(Hint::Count { axis: 0, start })
+    counts.then_some(Hint::Count { axis, start })
 }
 
 /// The same elements in another shape, or repeated.

@@ -1,6 +1,7 @@
 //! Contents of small tensors stored in the file.
 
 use super::elem::Elem;
+use super::hint::{BLOCKED, Band, Hint, short_count};
 use super::proto::TensorMsg;
 use super::value::{Dims, Fault, Lit, MAX_KNOWN, Value, elements, wrong};
 use super::wire::varint;
@@ -18,7 +19,56 @@ pub(super) fn tensor(t: &TensorMsg) -> Result<Value, Fault> {
     } else {
         None
     };
-    Ok(Value::new(dims, elem)?.with(known))
+    let mut value = Value::new(dims, elem)?.with(known);
+    value.hint = short_count(&value).or_else(|| {
+        let raw = t.raw.filter(|_| !t.is_external)?;
+        triangle(&value.dims, code, raw)
+    });
+    Ok(value)
+}
+
+/// Elements of a mask that are looked at.
+const MAX_MASK: usize = 1 << 24;
+
+/// A mask that cuts off along a diagonal: true or 0 up to it, false or far below zero behind.
+fn triangle(dims: &[i64], code: i32, raw: &[u8]) -> Option<Hint> {
+    let (lead, [rows, columns]) = dims.split_last_chunk()?;
+    let [rows, columns] = [*rows, *columns].map(|n| usize::try_from(n).unwrap_or(0));
+    let n = rows.checked_mul(columns)?;
+    let is_mask = rows > 1 && columns > 1 && lead.iter().all(|d| *d == 1);
+    if !is_mask || n > MAX_MASK || raw.len() != n.checked_mul(width(code)?)? {
+        return None;
+    }
+    let is_open: fn(&[u8]) -> Option<bool> = match code {
+        9 => |b| Some(b != [0]),
+        1 => |b| open(f32::from_le_bytes(b.try_into().ok()?).into()),
+        10 => |b| open(half(u16::from_le_bytes(b.try_into().ok()?))),
+        16 => |b| open(brain(u16::from_le_bytes(b.try_into().ok()?))),
+        _ => return None,
+    };
+    let mut cells = raw.chunks_exact(width(code)?).map(is_open);
+    let first = cells.clone().take(columns);
+    let reach = first.take_while(|c| *c == Some(true)).count();
+    for row in 0..rows {
+        for column in 0..columns {
+            if cells.next()?? != (column < reach.saturating_add(row)) {
+                return None;
+            }
+        }
+    }
+    let band = Band::up_to(reach as i64 - 1);
+    Some(match code {
+        9 => Hint::Allowed(band),
+        _ => Hint::Added(band),
+    })
+}
+
+fn open(added: f64) -> Option<bool> {
+    if added == 0.0 {
+        Some(true)
+    } else {
+        (added <= BLOCKED).then_some(false)
+    }
 }
 
 fn contents(t: &TensorMsg, code: i32, n: usize) -> Option<Lit> {
@@ -139,6 +189,18 @@ mod tests {
         assert!(tensor(&t).expect("has a shape").known.is_some());
         t.is_external = true;
         assert!(tensor(&t).expect("has a shape").known.is_none());
+    }
+
+    #[test]
+    fn a_triangle_is_seen() {
+        let raw: Vec<u8> = [0.0f32, f32::MIN, f32::MIN, 0.0, 0.0, f32::MIN]
+            .iter()
+            .flat_map(|x| x.to_le_bytes())
+            .collect();
+        let law = |dims: &[i64]| triangle(dims, 1, &raw);
+        assert_eq!(law(&[1, 2, 3]), Some(Hint::Added(Band::up_to(0))));
+        assert_eq!(law(&[3, 2]), None);
+        assert_eq!(law(&[6]), None);
     }
 
     #[test]

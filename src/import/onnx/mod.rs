@@ -5,9 +5,9 @@
 //! what depends on no input's contents leaves the graph. What is left becomes operators.
 //!
 //! ```
-//! use wattline::import::onnx;
+//! use wattline::import::onnx::{self, Mapping};
 //!
-//! let problem = onnx::read("broken", "broken.onnx", vec![0x3a, 0x50]).expect_err("is cut off");
+//! let problem = onnx::read("broken", "broken.onnx", &[0x3a, 0x50], Mapping::default()).expect_err("is cut off");
 //! assert!(problem.to_string().contains("announces 80 bytes, but only 0 follow"));
 //! ```
 
@@ -20,6 +20,7 @@ mod fuse;
 mod hint;
 mod ir;
 mod literal;
+mod mapping;
 mod model;
 mod ops;
 mod order;
@@ -33,4 +34,5 @@ mod verdict;
 mod walk;
 mod wire;
 
+pub use mapping::{Like, Mapped, Mapping};
 pub use read::read;

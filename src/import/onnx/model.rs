@@ -4,6 +4,7 @@ use super::elem::Elem;
 use super::emit;
 use super::fuse;
 use super::ir::{Size, Source};
+use super::mapping::Mapping;
 use super::peak;
 use super::symbols;
 use super::walk::Walk;
@@ -14,12 +15,17 @@ use crate::workload::{Binding, Card, Dtype, Limits, Model, OpGraph, Phase, Role}
 pub(super) struct OnnxModel {
     source: Source,
     card: Card,
+    mapping: Mapping,
 }
 
 impl OnnxModel {
-    pub(super) fn new(source: Source) -> Self {
+    pub(super) fn new(source: Source, mapping: Mapping) -> Self {
         let card = card(&source);
-        Self { source, card }
+        Self {
+            source,
+            card,
+            mapping,
+        }
     }
 }
 
@@ -30,7 +36,8 @@ impl Model for OnnxModel {
 
     fn graph(&self, binding: &Binding) -> Result<(OpGraph, Vec<Problem>), Problems> {
         let bound = symbols::bind(&self.source, binding)?;
-        let mut walk = Walk::new(&self.source, &bound, binding.unknown_as_bytes);
+        let mut walk = Walk::new(&self.source, &bound, &self.mapping);
+        walk.unknown_as_bytes = binding.unknown_as_bytes;
         walk.run()?;
         let peak = peak::exported(&walk, &binding.precision);
         fuse::fuse(&mut walk);

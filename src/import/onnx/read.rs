@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::mapping::Mapping;
 use super::model::OnnxModel;
 use super::proto;
 use super::resolve;
@@ -10,24 +11,29 @@ use crate::diag::{Code, Problem, Problems};
 use crate::workload::Workload;
 
 /// Reads an ONNX model. Weights are not needed: dimensions and element types say all that counts, and
-/// files of external data are never opened.
+/// files of external data are never opened. Operators in `mapping` are read as it says.
 ///
 /// # Errors
 /// `E0204` with the byte at which the file stops making sense, or the name that does not resolve.
-pub fn read(name: &str, origin: &str, bytes: Vec<u8>) -> Result<Workload, Problems> {
+pub fn read(
+    name: &str,
+    origin: &str,
+    bytes: &[u8],
+    mapping: Mapping,
+) -> Result<Workload, Problems> {
     let not = |why: String| {
         Problems::from(Problem::new(
             Code::NotAModel,
             format!("`{origin}` is not a usable ONNX model: {why}"),
         ))
     };
-    check_layout(&bytes).map_err(not)?;
-    let model = proto::model(&bytes).map_err(|damage| not(damage.to_string()))?;
+    check_layout(bytes).map_err(not)?;
+    let model = proto::model(bytes).map_err(|damage| not(damage.to_string()))?;
     let source = resolve::resolve(&model).map_err(not)?;
     Ok(Workload::new(
         name,
         origin,
-        Arc::new(OnnxModel::new(source)),
+        Arc::new(OnnxModel::new(source, mapping)),
     ))
 }
 

@@ -65,6 +65,10 @@ impl Walk<'_> {
     /// Shapes that depend on data and were taken at their largest.
     pub(super) fn assumed(&self) -> Vec<Problem> {
         let mut out = self.warnings.clone();
+        for title in self.mapping.0.keys().filter(|t| !self.used.contains(*t)) {
+            let text = format!("`ops.\"{title}\"` has no effect: no node is a `{title}`");
+            out.push(Problem::new(Code::NoEffect, text));
+        }
         let Some((first, _, _)) = self.bounded.first() else {
             return out;
         };

@@ -1,6 +1,6 @@
 //! One pass over the nodes in order: shapes, contents, and the work that depends on inputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::call::{Call, Feed, Reply, Work};
 use super::hint::hint;
 use super::ir::{Flow, Ix, Node, Source};
+use super::mapping::{self, Mapping};
 use super::symbols::Bound;
 use super::value::{Dims, Fault, Origin, Value};
 use crate::diag::{Code, Problem, Problems};
@@ -45,7 +46,10 @@ pub(super) enum Effort {
 pub(super) struct Walk<'a> {
     pub(super) source: &'a Source,
     pub(super) bound: &'a Bound,
+    pub(super) mapping: &'a Mapping,
     pub(super) unknown_as_bytes: bool,
+    /// Descriptions of the user that a node had.
+    pub(super) used: BTreeSet<String>,
     pub(super) values: Vec<Option<Value>>,
     pub(super) steps: Vec<Step<'a>>,
     /// Tensors of bodies and around them that are one and the same.
@@ -66,11 +70,13 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(source: &'a Source, bound: &'a Bound, unknown_as_bytes: bool) -> Self {
+    pub(super) fn new(source: &'a Source, bound: &'a Bound, mapping: &'a Mapping) -> Self {
         Self {
             source,
             bound,
-            unknown_as_bytes,
+            mapping,
+            unknown_as_bytes: false,
+            used: BTreeSet::new(),
             values: vec![None; source.names.len()],
             steps: Vec::with_capacity(source.main.nodes.len()),
             alias: FxHashMap::default(),
@@ -173,14 +179,26 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
         }
-        let Some(rule) = node.op.rule else {
-            return self.unknown(node);
+        let mapped = match self.mapping.0.is_empty() {
+            true => None,
+            false => self.mapping.0.get_key_value(&node.op.title()),
         };
+        if let Some((title, _)) = mapped.filter(|(title, _)| !self.used.contains(*title)) {
+            self.used.insert(title.clone());
+        }
+        if node.op.rule.is_none() && mapped.is_none() {
+            return self.unknown(node);
+        }
         let outcome = {
             let each = node.ins.iter();
             let ins = each.map(|ix| ix.and_then(|ix| self.get(ix))).collect();
             let call = Call { node, ins };
-            rule(&call).map(|mut reply| {
+            let reply = match (mapped, node.op.rule) {
+                (Some((_, mapped)), _) => mapping::apply(&call, mapped),
+                (None, Some(rule)) => rule(&call),
+                (None, None) => Err(Fault::Open("the operator is not known".to_owned())),
+            };
+            reply.map(|mut reply| {
                 if let Some(first) = reply.outs.first_mut() {
                     first.hint = hint(&call, first);
                 }

@@ -58,6 +58,27 @@ pub(super) fn fuse(f: &mut Fuser, softmax: usize) -> Option<()> {
     Some(())
 }
 
+/// An operator of its own whose operands are repeated or turned in front of it.
+pub(super) fn share(f: &mut Fuser, step: usize) -> Option<()> {
+    let [q, k, v, ..] = *f.ins(step) else {
+        return None;
+    };
+    let Work::Attend(sizes) = f.work(step)? else {
+        return None;
+    };
+    let bare = (vec![step], [q, k, v], **sizes);
+    let (members, operands, sizes) = shed(f, bare)?;
+    if members.len() == 1 {
+        return None;
+    }
+    f.replace(
+        &members,
+        &operands,
+        "Attention",
+        Work::Attend(Box::new(sizes)),
+    )
+}
+
 /// Steps, operands and sizes of an attention.
 type Found = (Vec<usize>, [u32; 3], Heads);
 

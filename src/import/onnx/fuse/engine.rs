@@ -39,6 +39,7 @@ pub(in crate::import::onnx) fn fuse(walk: &mut Walk) {
             "Sigmoid" | "HardSigmoid" => activation::gated(&mut fuser, i),
             "Clip" => activation::hard_swish(&mut fuser, i),
             "Softmax" => attention::fuse(&mut fuser, i),
+            "Attention" => attention::share(&mut fuser, i),
             "Neg" => rotary::rotate(&mut fuser, i),
             "Sub" => rotary::pair(&mut fuser, i),
             "Concat" => attention::append(&mut fuser, i),

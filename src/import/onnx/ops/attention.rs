@@ -53,12 +53,21 @@ pub(super) fn keep(c: &Call, reply: &mut Reply, kept: Kept, has_past: bool) -> F
 }
 
 fn attention(c: &Call) -> Result<Reply, Fault> {
+    let heads = [c.int("q_num_heads", 0), c.int("kv_num_heads", 0)];
+    attend(c, heads, c.get(4))
+}
+
+/// Attention of the first three inputs; heads as given where they are not axes of their own.
+pub(in crate::import::onnx) fn attend(
+    c: &Call,
+    [q_heads, kv_heads]: [i64; 2],
+    past: Option<&Value>,
+) -> Result<Reply, Fault> {
     let (q, k, v) = (c.need(0)?, c.need(1)?, c.need(2)?);
-    let (q_heads, kv_heads) = (c.int("q_num_heads", 0), c.int("kv_num_heads", 0));
     let [batch, q_heads, q_len, qk_dim] = heads(q, q_heads)?;
     let [_, kv_heads, k_len, k_dim] = heads(k, kv_heads)?;
     let [_, _, v_len, v_dim] = heads(v, kv_heads)?;
-    let past = match c.get(4) {
+    let past_len = match past {
         Some(p) if p.dims.len() == 4 => p.dims[2],
         Some(p) => return wrong(format!("a past of {}", show(&p.dims))),
         None => 0,
@@ -71,7 +80,7 @@ fn attention(c: &Call) -> Result<Reply, Fault> {
             show(&v.dims)
         ));
     }
-    let kv_len = k_len.saturating_add(past);
+    let kv_len = k_len.saturating_add(past_len);
     let dims = if q.dims.len() == 4 {
         Dims::from_slice(&[batch, q_heads, q_len, v_dim])
     } else {
@@ -108,7 +117,7 @@ fn attention(c: &Call) -> Result<Reply, Fault> {
             elements: new.elements(),
             out: i,
         };
-        keep(c, &mut reply, kept, c.get(4).is_some())
+        keep(c, &mut reply, kept, past.is_some())
     });
     let mask = c.get(3).map(|_| Feed::In(3));
     let feeds = [Feed::In(0), keys, values].into_iter().chain(mask);

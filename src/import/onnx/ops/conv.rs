@@ -33,7 +33,7 @@ const FIRST: Place = Place {
 };
 
 /// A convolution of floats; what is added behind it are further inputs.
-pub(super) fn float(c: &Call) -> Result<Reply, Fault> {
+pub(in crate::import::onnx) fn float(c: &Call) -> Result<Reply, Fault> {
     forward(c, FIRST, None)
 }
 

@@ -96,7 +96,7 @@ pub(super) fn product(a: &[i64], b: &[i64]) -> Result<(Dims, Sizes), Fault> {
     Ok((dims, sizes))
 }
 
-fn matmul(c: &Call) -> Result<Reply, Fault> {
+pub(in crate::import::onnx) fn matmul(c: &Call) -> Result<Reply, Fault> {
     let (a, b) = (c.need(0)?, c.need(1)?);
     let (dims, sizes) = product(&a.dims, &b.dims)?;
     Ok(Reply::one(Value::new(dims, a.elem)?, sizes.work(c, 0, 1)))

@@ -23,7 +23,10 @@ mod vision;
 use super::call::{Call, Reply};
 use super::value::Fault;
 
+pub(super) use attention::attend;
 pub(super) use constant::literal;
+pub(super) use conv::float as convolve;
+pub(super) use matmul::matmul as multiply;
 pub(super) use sequence::value as list;
 
 /// Shapes, contents and work of a node, from its inputs.
