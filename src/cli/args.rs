@@ -342,6 +342,8 @@ pub(super) enum ListKind {
     Metrics,
     /// What --set scenario.NAME and a sweep can turn
     Settings,
+    /// Families of config.json that are known by name
+    Families,
 }
 
 #[derive(Args, Debug)]

@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use crate::catalog;
 use crate::diag::{Problem, Problems};
 use crate::hardware::{Direction, System};
-use crate::record::{ChipRow, MetricRow, ModelRow, OpRow, SettingRow, class_name};
+use crate::import;
+use crate::record::{ChipRow, FamilyRow, MetricRow, ModelRow, OpRow, SettingRow, class_name};
 use crate::report::{Cell, Column, Table};
 use crate::simulate::{Metric, Step, binding, phase_of, steps};
 use crate::units::{Bytes, BytesPerSecond, Meters, OpsPerSecond, Watts, count, significant};
@@ -23,6 +24,7 @@ pub(super) fn command(args: &ListArgs, console: &Console) -> Result<Answer, Prob
         ListKind::Ops => ops(console)?,
         ListKind::Metrics => metrics(console)?,
         ListKind::Settings => settings(console)?,
+        ListKind::Families => families(console)?,
     }
     Ok(Answer::Yes)
 }
@@ -191,6 +193,22 @@ fn metrics(console: &Console) -> Result<(), Problems> {
 }
 
 /// What `--set scenario.NAME` and the axes of a sweep can turn.
+fn families(console: &Console) -> Result<(), Problems> {
+    let rows: Vec<FamilyRow> = import::hf::families()
+        .into_iter()
+        .map(|(name, kind)| FamilyRow { name, kind })
+        .collect();
+    let columns = vec![
+        Column::text("name", "model_type"),
+        Column::text("kind", "kind"),
+    ];
+    let mut table = Table::new("", columns);
+    for row in &rows {
+        table.push(vec![Cell::text(row.name), Cell::text(row.kind)]);
+    }
+    console.table(&table, &rows)
+}
+
 fn settings(console: &Console) -> Result<(), Problems> {
     let plain = Software::default();
     let own = OWN_SETTINGS.iter();

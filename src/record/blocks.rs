@@ -76,10 +76,32 @@ impl Blocks {
     }
 }
 
-/// `layers.*` of `layers.17`.
+/// `layers.*` of `layers.17`, `encoder_layer_*` of `encoder_layer_3`.
 fn starred(layer: &str) -> String {
-    match layer.rsplit_once('.') {
-        Some((head, last)) if last.parse::<u64>().is_ok() => format!("{head}.*"),
-        Some(_) | None => layer.to_owned(),
+    let head = layer.trim_end_matches(|c: char| c.is_ascii_digit());
+    match head.ends_with(['.', '_']) && head.len() < layer.len() {
+        true => format!("{head}*"),
+        false => layer.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_layers_become_stars() {
+        for (layer, name) in [
+            ("m.layers.17", "m.layers.*"),
+            (
+                "encoder.layers.encoder_layer_3",
+                "encoder.layers.encoder_layer_*",
+            ),
+            ("layers.full", "layers.full"),
+            ("conv1", "conv1"),
+            ("", ""),
+        ] {
+            assert_eq!(starred(layer), name);
+        }
     }
 }

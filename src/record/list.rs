@@ -87,3 +87,12 @@ pub struct CodeRow {
     /// What it means and what to do.
     pub explanation: &'static str,
 }
+
+/// A family of configurations.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FamilyRow {
+    /// `model_type`.
+    pub name: &'static str,
+    /// `decoder`, `encoder`, `encoder-decoder`, or `pair of encoders`.
+    pub kind: &'static str,
+}

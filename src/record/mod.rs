@@ -31,7 +31,7 @@ pub use blocks::BlockPart;
 pub use fit::{FitDocument, FitPart, LimitsPart, RemedyPart};
 pub use graph::{GraphDocument, NodePart};
 pub use json::{Keyed, SCHEMA, to_json, to_json_line};
-pub use list::{ChipRow, CodeRow, MetricRow, ModelRow, OpRow, SettingRow};
+pub use list::{ChipRow, CodeRow, FamilyRow, MetricRow, ModelRow, OpRow, SettingRow};
 pub use manifest::Manifest;
 pub use problem::{ProblemPart, ProblemsDocument};
 pub use run::{

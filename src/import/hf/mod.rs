@@ -33,4 +33,4 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use read::{configuration, read};
+pub use read::{configuration, families, read};

@@ -190,22 +190,31 @@ fn refuse_unread(fields: &Fields<'_>) {
 }
 
 fn unsupported(fields: &Fields<'_>, name: &str) {
-    let others = encoder::FAMILIES.iter().chain(seq2seq::FAMILIES).copied();
-    let mut known: Vec<&str> = family::decoders().chain(others).collect();
-    known.sort_unstable();
-    known.dedup();
+    let known = families();
     let message = format!("architecture `{name}` is not supported yet");
     let problem = Problem::new(Code::UnsupportedModel, message);
-    let problem = match did_you_mean(name, known.iter().copied()) {
+    let problem = match did_you_mean(name, known.iter().map(|f| f.0)) {
         Some(label) => problem.label(label),
         None => problem,
     };
     let help = format!(
-        "a decoder that is not listed needs hidden_size, num_hidden_layers, num_attention_heads and vocab_size; \
-         listed: {}",
-        known.join(", ")
+        "{} families are: wattline list families · a decoder that is not among them is read by its fields \
+         hidden_size, num_hidden_layers, num_attention_heads, vocab_size and rms_norm_eps",
+        known.len()
     );
     fields.report("model_type", problem.help(help));
+}
+
+/// Every `model_type` that is known by name, sorted, and what it is.
+pub fn families() -> Vec<(&'static str, &'static str)> {
+    let of = |kind: &'static str| move |name: &&'static str| (*name, kind);
+    let mut all: Vec<(&str, &str)> = family::decoders().map(|name| (name, "decoder")).collect();
+    all.extend(encoder::FAMILIES.iter().map(of("encoder")));
+    all.extend(seq2seq::FAMILIES.iter().map(of("encoder-decoder")));
+    all.push(("clip", "pair of encoders"));
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// The plan of a decoder.
