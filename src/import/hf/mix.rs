@@ -221,6 +221,8 @@ pub(super) fn cross(
     context: &Context,
 ) -> TensorId {
     let (source, length) = context.source.unwrap_or((None, 1));
+    let outer = b.prefix.clone();
+    b.prefix.push_str("cross.");
     let (q_width, kv_width) = (plan.q_heads * plan.head_dim, plan.kv_heads * plan.head_dim);
     let q = b.linear(
         x,
@@ -260,7 +262,9 @@ pub(super) fn cross(
         dtype: b.formats.attention(keys),
     };
     let mixed = attend(b, attention, [q, cache[0], cache[1]], &[]);
-    output(b, plan, mixed, width)
+    let y = output(b, plan, mixed, width);
+    b.prefix = outer;
+    y
 }
 
 /// Multi-head latent attention.
