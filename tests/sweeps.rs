@@ -404,7 +404,7 @@ seed = 3
                |
             19 | set = "glb"
                |       ^^^^^ did you mean `chip.glb`?
-               = help: paths are chip.<knob>, chip.memory.<name>.<key>, scenario.batch, .prompt, .output, .dtype, or scenario.<symbolic dimension>
+               = help: paths are chip.<knob>, chip.memory.<name>.<key>, scenario.batch, .prompt, .output, .dtype, scenario.<setting> (wattline list settings), or scenario.<symbolic dimension>
 
             E0502 `axis.2.values` has no value
               --> sweep.toml:20:10

@@ -1,12 +1,16 @@
 //! Training, post-training, adapters and speculative decoding against counts by hand and published formulas.
 
+use std::collections::BTreeMap;
+
 use assert_cmd::Command;
+use proptest::prelude::*;
 use wattline::catalog;
 use wattline::hardware::{Profile, System};
 use wattline::import;
 use wattline::simulate::{Estimate, Fidelity, Memo, Task, binding, memory_use, run};
 use wattline::workload::{
-    OpGraph, OpKind, Phase, Role, Scenario, Software, Stage, Workload, train,
+    ConvDim, Dtype, Einsum, Experts, OpGraph, OpKind, Operator, Phase, Recurrence, Role, Scan,
+    Scenario, Slot, Software, Stage, Tensor, TensorId, Workload, train,
 };
 
 fn model(name: &str) -> Workload {
@@ -421,6 +425,227 @@ fn a_setting_back_at_its_default_does_the_same() {
     assert_eq!(Software::default(), Scenario::default().software);
 }
 
+/// A graph in the making: tensors by name, each operator behind the one before.
+struct Chain {
+    graph: OpGraph,
+    names: BTreeMap<&'static str, TensorId>,
+}
+
+impl Chain {
+    fn new(tensors: &[(&'static str, &[u64], Role)]) -> Self {
+        let mut graph = OpGraph::new();
+        let names = tensors.iter().map(|(name, shape, role)| {
+            let tensor = Tensor::new(*name, shape, Dtype::Bf16, *role);
+            (*name, graph.add_tensor(tensor))
+        });
+        let names = names.collect();
+        Self { graph, names }
+    }
+
+    fn add(&mut self, name: &str, kind: OpKind, inputs: &[&str], outputs: &[&str]) {
+        let ids = |names: &[&str]| names.iter().map(|n| self.names[n]).collect::<Vec<_>>();
+        let (inputs, outputs) = (ids(inputs), ids(outputs));
+        self.graph.add(Operator {
+            name: name.to_owned(),
+            source: String::new(),
+            block: String::new(),
+            kind,
+            inputs,
+            outputs,
+            count: 1,
+        });
+    }
+
+    fn trained(&self) -> OpGraph {
+        train::graph(&self.graph, &Software::default())
+    }
+}
+
+fn named<'a>(graph: &'a OpGraph, name: &str) -> &'a Operator {
+    let found = graph.operators().find(|op| op.name == name);
+    found.unwrap_or_else(|| panic!("{name} is missing"))
+}
+
+#[test]
+fn experts_get_gradients_of_the_rows_that_went_to_them() {
+    // 64 tokens, 2 of 8 experts each: 128 rows of 32 to 48.
+    let mut chain = Chain::new(&[
+        ("ids", &[64], Role::Input),
+        ("table", &[100, 32], Role::Weight),
+        ("x", &[64, 32], Role::Activation),
+        ("router", &[32, 8], Role::Weight),
+        ("scores", &[64, 8], Role::Activation),
+        ("chosen", &[64, 2], Role::Activation),
+        ("experts", &[8, 32, 48], Role::Weight),
+        ("y", &[128, 48], Role::Output),
+    ]);
+    let product = |m, n, k| OpKind::Einsum {
+        einsum: Einsum::matmul(1, m, n, k),
+        dtype: Dtype::Bf16,
+    };
+    let elements = 64.0 * 32.0;
+    chain.add(
+        "embed",
+        OpKind::Gather { elements },
+        &["table", "ids"],
+        &["x"],
+    );
+    chain.add("router", product(64, 8, 32), &["x", "router"], &["scores"]);
+    let route = OpKind::Route {
+        tokens: 64,
+        experts: 8,
+        top_k: 2,
+    };
+    chain.add("route", route, &["scores"], &["chosen"]);
+    let experts = OpKind::Experts(Experts {
+        experts: 8,
+        touched: 8.0,
+        rows: 128,
+        n: 48,
+        k: 32,
+        imbalance: 1.0,
+        dtype: Dtype::Bf16,
+    });
+    chain.add("experts", experts, &["x", "experts"], &["y"]);
+    let whole = chain.trained();
+    // The router's scores lead nowhere here, so only the experts have gradients: 128 · 32 · 48 twice.
+    let forward = 64.0 * 32.0 * 8.0 + 128.0 * 32.0 * 48.0;
+    assert_eq!(whole.macs(), forward + 2.0 * 128.0 * 32.0 * 48.0);
+    assert_eq!(
+        named(&whole, "experts.grad_lhs").macs(),
+        128.0 * 32.0 * 48.0
+    );
+    // All experts are written, in bf16; of the table, the rows of the tokens are read and written.
+    let gradient = named(&whole, "experts.grad_rhs").outputs[0];
+    assert_eq!(whole.tensor(gradient).bytes().0, 8.0 * 32.0 * 48.0 * 2.0);
+    let rows = named(&whole, "embed.grad");
+    assert_eq!(
+        rows.bytes_read(0, whole.tensor(rows.inputs[0])).0,
+        64.0 * 32.0 * 2.0
+    );
+    assert_eq!(
+        rows.bytes_written(whole.tensor(rows.outputs[0])).0,
+        64.0 * 32.0 * 2.0
+    );
+}
+
+#[test]
+fn a_recurrence_goes_back_in_two_passes() {
+    let mut chain = Chain::new(&[
+        ("ids", &[64], Role::Input),
+        ("table", &[100, 512], Role::Weight),
+        ("x", &[64, 512], Role::Activation),
+        ("decay", &[8], Role::Weight),
+        ("state", &[8, 64, 16], Role::State),
+        ("y", &[64, 512], Role::Output),
+    ]);
+    let elements = 64.0 * 512.0;
+    chain.add(
+        "embed",
+        OpKind::Gather { elements },
+        &["table", "ids"],
+        &["x"],
+    );
+    let scan = Scan {
+        recurrence: Recurrence::Dual,
+        batch: 1,
+        tokens: 64,
+        heads: 8,
+        width: 64,
+        state: 16,
+        groups: 1,
+        chunk: 1,
+        dtype: Dtype::Bf16,
+    };
+    chain.add(
+        "scan",
+        OpKind::Scan(scan),
+        &["x", "decay", "state"],
+        &["y", "state"],
+    );
+    let whole = chain.trained();
+    assert_eq!(whole.macs(), 3.0 * scan.macs());
+    assert!(named(&whole, "scan.grad_maps").outputs.len() == 1);
+}
+
+proptest! {
+    #[test]
+    fn both_gradients_of_a_convolution_turn_its_roles(
+        (batch, groups, n, c) in (1u64..4, 1u64..4, 1u64..40, 1u64..40),
+        (kernel, stride, dilation, output) in (1u64..6, 1u32..4, 1u32..4, 2u64..40),
+    ) {
+        let reach = u64::from(dilation) * (kernel - 1) + u64::from(stride) * (output - 1) + 1;
+        let dim = ConvDim { input: reach, output, kernel, stride, dilation };
+        let conv = Einsum::conv(batch, groups, n, c, &[dim, dim]);
+        let mut chain = Chain::new(&[
+            ("a", &[batch, groups * c, reach, reach], Role::Input),
+            ("scale", &[groups * c, 1, 1], Role::Weight),
+            ("x", &[batch, groups * c, reach, reach], Role::Activation),
+            ("w", &[groups * n, c, kernel, kernel], Role::Weight),
+            ("y", &[batch, groups * n, output, output], Role::Output),
+        ]);
+        let work = wattline::workload::VectorWork { elements: 1.0, ops: 1.0, special: 0.0 };
+        chain.add("scale", OpKind::Elementwise(work), &["a", "scale"], &["x"]);
+        let kind = OpKind::Einsum { einsum: conv.clone(), dtype: Dtype::Bf16 };
+        chain.add("conv", kind, &["x", "w"], &["y"]);
+        let whole = chain.trained();
+        // One channel, one tap and one group: a single number is no weight.
+        let is_weight = groups * n * c * kernel * kernel > 1;
+        let has_scale = groups * c > 1;
+        let products = 1.0 + f64::from(u8::from(is_weight)) + f64::from(u8::from(has_scale));
+        prop_assert_eq!(whole.macs(), products * conv.macs());
+        let turned = [
+            ("conv.grad_lhs", has_scale, [Slot::Acc, Slot::Rhs, Slot::Lhs]),
+            ("conv.grad_rhs", is_weight, [Slot::Lhs, Slot::Acc, Slot::Rhs]),
+        ];
+        for (name, is_there, roles) in turned {
+            if !is_there {
+                continue;
+            }
+            let OpKind::Einsum { einsum, .. } = &named(&whole, name).kind else {
+                panic!("is no product");
+            };
+            for (slot, was) in Slot::ALL.into_iter().zip(roles) {
+                prop_assert_eq!(einsum.elements(slot), conv.elements(was));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_schedule_of_a_step_beats_its_bounds() {
+    for on in ["edge-npu", "h100-sxm"] {
+        let system = chip(on);
+        for name in ["gpt2", "resnet-50", "mobilenet-v2"] {
+            let asked = scenario(&[("phase", "train"), ("prompt", "128"), ("dtype", "bf16")]);
+            let model = model(name);
+            let ladder = [Fidelity::Roofline, Fidelity::Mapped, Fidelity::Scheduled].map(|f| {
+                let found = run(&model, &system, &asked, f, &Memo::new());
+                found.unwrap_or_else(|e| panic!("{e}")).totals.latency.0
+            });
+            assert!(
+                ladder[0] <= ladder[1] * (1.0 + 1e-9),
+                "{on} {name} {ladder:?}"
+            );
+            assert!(
+                ladder[1] <= ladder[2] * (1.0 + 1e-9),
+                "{on} {name} {ladder:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_language_models_propose_tokens() {
+    let wrong = scenario(&[("draft", "resnet-50")]);
+    let found = memory_use(&model("llama-3.2-1b"), &chip("h100-sxm"), &wrong);
+    let error = found.expect_err("is refused").to_string();
+    assert!(
+        error.contains("E0305 `resnet-50` cannot propose tokens"),
+        "{error}"
+    );
+}
+
 /// Exit code, standard output, standard error.
 fn wattline(args: &[&str]) -> (i32, String, String) {
     let mut command = Command::cargo_bin("wattline").expect("is built");
@@ -540,6 +765,27 @@ values = ["none", "llama-3.2-1b"]
     let (code, _, err) = wattline(&["sweep", &path, "-o", &out]);
     assert!(
         code == 2 && err.contains("did you mean `lora_rank`?"),
+        "{err}"
+    );
+    // Settings of a workload, and from outside.
+    let fixed = text.replace(
+        "model = \"llama-3.1-8b\"",
+        "model = \"llama-3.1-8b\"\nfusion = \"none\"",
+    );
+    std::fs::write(&file, &fixed).expect("is written");
+    let args = ["sweep", &path, "-o", &out, "--set", "scenario.mla=naive"];
+    let (code, _, err) = wattline(&args);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("W0301 `scenario.mla` was set but no result depends on it"),
+        "{err}"
+    );
+    assert!(!err.contains("scenario.fusion"), "{err}");
+    let clash = fixed.replace("fusion =", "lora_rank = 4\nfusion =");
+    std::fs::write(&file, clash).expect("is written");
+    let (code, _, err) = wattline(&["sweep", &path, "-o", &out]);
+    assert!(
+        code == 2 && err.contains("is also turned by an axis"),
         "{err}"
     );
 }

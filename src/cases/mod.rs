@@ -10,6 +10,7 @@
 //! ```
 
 mod decimal;
+mod layer_ops;
 mod models;
 mod op_graph;
 mod op_table;

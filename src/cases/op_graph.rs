@@ -13,10 +13,10 @@ use crate::workload::{
 
 use super::shape::elements;
 use super::unpriced::short;
-use super::{OpRow, Shape, Unpriced};
+use super::{OpRow, Shape, Unpriced, layer_ops};
 
 /// Operations per element to quantize: magnitude, maximum, scale, round.
-const QUANTIZE_OPS: f64 = 4.0;
+pub(super) const QUANTIZE_OPS: f64 = 4.0;
 
 /// Operations per element of a rotary embedding: two multiplications and an addition.
 const ROTARY_OPS: f64 = 3.0;
@@ -34,10 +34,10 @@ pub fn op_graph(row: &OpRow) -> Result<OpGraph, Unpriced> {
         "attention_decode" => serving_attention(row, &shape, Step::Decode),
         "attention_encoder" => encoder_attention(row, &shape),
         "conv2d" => conv2d(row, &shape),
-        "moe" => Err(Unpriced::NotModelled("moe")),
-        "mla" => Err(Unpriced::NotModelled("mla")),
-        "gated_delta_net" => Err(Unpriced::NotModelled("gated_delta_net")),
-        "mamba2" => Err(Unpriced::NotModelled("mamba2")),
+        "moe" => layer_ops::moe(row, &shape),
+        "mla" => layer_ops::mla(row, &shape),
+        "gated_delta_net" => layer_ops::gated_delta_net(row, &shape),
+        "mamba2" => layer_ops::mamba2(row, &shape),
         "all_reduce" => Err(Unpriced::NotModelled("all_reduce")),
         "all_gather" => Err(Unpriced::NotModelled("all_gather")),
         "reduce_scatter" => Err(Unpriced::NotModelled("reduce_scatter")),
@@ -51,16 +51,40 @@ pub fn op_graph(row: &OpRow) -> Result<OpGraph, Unpriced> {
 
 /// A graph under construction.
 #[derive(Default)]
-struct Builder {
-    graph: OpGraph,
+pub(super) struct Builder {
+    pub(super) graph: OpGraph,
 }
 
 impl Builder {
-    fn tensor(&mut self, name: &str, shape: &[u64], dtype: Dtype, role: Role) -> TensorId {
+    pub(super) fn tensor(
+        &mut self,
+        name: &str,
+        shape: &[u64],
+        dtype: Dtype,
+        role: Role,
+    ) -> TensorId {
         self.graph.add_tensor(Tensor::new(name, shape, dtype, role))
     }
 
-    fn add(
+    /// Sums over `elements` of one tensor into another.
+    pub(super) fn reduction(
+        &mut self,
+        row: &OpRow,
+        name: &str,
+        work: (f64, f64),
+        from: TensorId,
+        to: TensorId,
+    ) {
+        let (elements, ops) = work;
+        let kind = OpKind::Reduction(VectorWork {
+            elements,
+            ops,
+            special: 0.0,
+        });
+        self.add(row, name, kind, &[from], &[to]);
+    }
+
+    pub(super) fn add(
         &mut self,
         row: &OpRow,
         name: &str,
@@ -80,13 +104,13 @@ impl Builder {
     }
 }
 
-fn precision(text: &str) -> Result<Precision, Unpriced> {
+pub(super) fn precision(text: &str) -> Result<Precision, Unpriced> {
     let unknown = |_| Unpriced::Dtype(short(text));
     text.parse::<Precision>().map_err(unknown)
 }
 
 /// The one format of an operator without weights.
-fn plain_dtype(text: &str) -> Result<Dtype, Unpriced> {
+pub(super) fn plain_dtype(text: &str) -> Result<Dtype, Unpriced> {
     Dtype::parse(text).ok_or_else(|| Unpriced::Dtype(short(text)))
 }
 

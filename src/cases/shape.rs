@@ -74,6 +74,16 @@ impl Shape {
         Ok(value as u64)
     }
 
+    /// A word, such as the name of a kernel.
+    ///
+    /// # Errors
+    /// [`Unpriced::Missing`] if it is not there.
+    pub fn text(&self, key: &str) -> Result<&str, Unpriced> {
+        let found = self.0.iter().find(|(k, _)| k == key);
+        let text = found.map(|(_, text)| text.as_str());
+        text.ok_or_else(|| Unpriced::Missing(key.to_owned()))
+    }
+
     /// A size, or `otherwise` if the key is not there.
     ///
     /// # Errors

@@ -307,6 +307,9 @@ pub(super) struct ShowArgs {
     /// A knob or key of a chip, or scenario.NAME for a model; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) sets: Vec<(String, String)>,
+    /// Also write the graph of a model for Graphviz, its layers as clusters
+    #[arg(long, value_name = "FILE.dot")]
+    pub(super) dot: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

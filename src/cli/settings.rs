@@ -1,8 +1,8 @@
 //! `--set`: keys of the chip, and `scenario.NAME` for what is asked of the model.
 
 use crate::diag::{Code, Problem, Problems, did_you_mean};
-use crate::simulate::Task;
-use crate::workload::{Scenario, SettingError, Software, Workload};
+use crate::simulate;
+use crate::workload::{Scenario, SettingError, Workload};
 
 use super::load;
 
@@ -84,34 +84,15 @@ fn refused(error: &SettingError) -> Problem {
 /// W0301 for each changed setting of the software without which the same work is done.
 ///
 /// # Errors
-/// As [`Task::new`] of the scenario itself.
+/// As [`simulate::idle_settings`].
 pub(super) fn without_effect(
     workload: &Workload,
     scenario: &Scenario,
 ) -> Result<Vec<Problem>, Problems> {
-    let changed = scenario.software.changed();
-    if changed.is_empty() {
-        return Ok(Vec::new());
-    }
-    let as_set = Task::new(workload, scenario)?;
-    let plain = Software::default();
-    let mut dead = Vec::new();
-    for (name, _) in changed {
-        let mut reset = scenario.clone();
-        let back = plain
-            .get(name)
-            .map(|value| reset.software.set(name, &value));
-        if !matches!(back, Some(Ok(()))) {
-            continue;
-        }
-        if reset.software.draft.is_none() {
-            reset.draft_model = None;
-        }
-        // A model that cannot be bound without it depends on it.
-        if Task::new(workload, &reset).is_ok_and(|other| other.does_the_same(&as_set)) {
-            let message = format!("`scenario.{name}` was set but no result depends on it");
-            dead.push(Problem::new(Code::NoEffect, message));
-        }
-    }
-    Ok(dead)
+    let idle = simulate::idle_settings(workload, scenario)?;
+    let problem = |name: &str| {
+        let message = format!("`scenario.{name}` was set but no result depends on it");
+        Problem::new(Code::NoEffect, message)
+    };
+    Ok(idle.into_iter().map(problem).collect())
 }

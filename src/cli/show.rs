@@ -2,7 +2,8 @@
 
 use crate::diag::{Code, Problem, Problems};
 use crate::footprint;
-use crate::record::{self, ChipDocument, HardwarePart, ModelDocument, ProblemPart};
+use crate::record::{self, ChipDocument, GraphDocument, HardwarePart, ModelDocument, ProblemPart};
+use crate::report;
 use crate::schedule::{fuse, peak};
 use crate::simulate;
 use crate::workload::{Card, Phase, Scenario, Stage, train};
@@ -13,7 +14,7 @@ use super::load::{self, Named};
 use super::run::bound;
 use super::settings;
 use super::start::Answer;
-use super::{card, card::chip_table, card::operator_table};
+use super::{card, card::chip_table, model_card, model_card::operator_table};
 
 pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Problems> {
     match load::kind_of(&args.name)? {
@@ -32,7 +33,7 @@ pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Prob
 
 fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     let (chip_sets, scenario_sets) = settings::split(&args.sets);
-    refuse(&[("--set of a chip's key", !chip_sets.is_empty())], "model")?;
+    refuse(&[("--set", !chip_sets.is_empty())], "model")?;
     let workload = load::model(&args.name)?;
     let scenario = scenario(args, workload.card(), &scenario_sets)?;
     let phase = simulate::phase_of(&workload, &scenario)?;
@@ -74,10 +75,14 @@ fn model(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
     )?);
     let fused = || peak(&graph, &fuse(&graph)).bytes;
     let live = graph.exported_peak().unwrap_or_else(fused);
+    if let Some(path) = &args.dot {
+        let drawn = report::dot(&GraphDocument::of(&workload.name, &graph));
+        record::write_file(path, drawn.as_bytes())?;
+    }
     let parts = ProblemPart::all(&warnings);
     let document = ModelDocument::of(&workload, &binding, &graph, live, parts);
     match console.format {
-        Format::Table => console.print(&card::model(&document, &scenario, console))?,
+        Format::Table => console.print(&model_card::model(&document, &scenario, console))?,
         Format::Json => console.print(&record::to_json(&document))?,
         Format::Jsonl | Format::Csv | Format::Md => {
             console.table(&operator_table(&document, console), &document)?;
@@ -134,10 +139,11 @@ fn chip(args: &ShowArgs, console: &Console) -> Result<(), Problems> {
         ("--unknown", model.unknown.is_some()),
         ("--phase", args.phase.is_some()),
         ("--prompt", args.prompt.is_some()),
+        ("--dot", args.dot.is_some()),
     ];
     refuse(&flags, "chip")?;
     let (chip_sets, scenario_sets) = settings::split(&args.sets);
-    refuse(&[("--set scenario.*", !scenario_sets.is_empty())], "chip")?;
+    refuse(&[("--set", !scenario_sets.is_empty())], "chip")?;
     let (system, warnings) = load::evaluate(&args.name, &chip_sets)?;
     let area = footprint::area(&system).total.map(|a| a.0);
     let hardware = HardwarePart::of(&system, &simulate::roofs(&system), area);

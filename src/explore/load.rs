@@ -9,7 +9,7 @@ use crate::diag::{Code, Problem, Problems, did_you_mean};
 use crate::document::{Node, Table};
 use crate::hardware::Profile;
 use crate::import;
-use crate::simulate::{Metric, phase_of};
+use crate::simulate::{Metric, idle_settings, phase_of};
 use crate::units::{Quantity, count};
 use crate::workload::{KNOBS, Phase, Requests, Scenario, SettingError, Workload};
 
@@ -20,6 +20,9 @@ use super::space::{Setting, Space, Value};
 
 /// Before the names of settings of the scenario.
 const SCENARIO: &str = "scenario.";
+
+/// Most scenarios in which settings are tried.
+const MAX_TRIES: usize = 64;
 
 /// Most points of a grid that is priced whole.
 const MAX_POINTS: usize = 1_000_000;
@@ -84,9 +87,10 @@ impl Plan {
         };
         check_size(&space, &mut problems);
         let (chip, problems) = problems.or(chip)?;
+        let mut plan_problems = problems;
         let plan = Self {
             name,
-            chip: chip.ok_or_else(|| problems.clone())?,
+            chip: chip.ok_or_else(|| plan_problems.clone())?,
             objectives: read.objectives,
             constraints: read.constraints,
             jobs,
@@ -94,7 +98,51 @@ impl Plan {
             space,
             inputs: inputs.into_inner(),
         };
-        Ok((plan, problems))
+        warn_idle(&plan, &mut plan_problems);
+        Ok((plan, plan_problems))
+    }
+}
+
+/// W0301 for settings of the workloads and from outside without which every point does the same work.
+fn warn_idle(plan: &Plan, problems: &mut Problems) {
+    let set = plan.jobs.iter().flat_map(|j| j.scenario.software.changed());
+    let mut names: Vec<&'static str> = Vec::new();
+    for (name, _) in set {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    // One point for each scenario: the chip's axes stay at their first choices.
+    let is_first = |point: &usize| {
+        let choices = plan.space.choices(*point);
+        let mut axes = plan.space.axes.iter().zip(choices);
+        axes.all(|(axis, choice)| !axis.is_of_chip() || choice == 0)
+    };
+    let scenarios: Vec<usize> = match names.is_empty() {
+        true => Vec::new(),
+        false => (0..plan.space.len())
+            .filter(is_first)
+            .take(MAX_TRIES + 1)
+            .collect(),
+    };
+    if scenarios.len() > MAX_TRIES {
+        return;
+    }
+    for job in 0..plan.jobs.len() {
+        for point in &scenarios {
+            let scenario = plan.scenario(job, *point);
+            // A scenario that cannot be bound is reported where it is priced.
+            let idle = idle_settings(&plan.jobs[job].workload, &scenario).unwrap_or_default();
+            let changed = scenario.software.changed();
+            let acts = |name: &&'static str| {
+                changed.iter().any(|(n, _)| n == name) && !idle.contains(name)
+            };
+            names.retain(|name| !acts(name));
+        }
+    }
+    for name in names {
+        let message = format!("`scenario.{name}` was set but no result depends on it");
+        problems.push(Problem::new(Code::NoEffect, message));
     }
 }
 
@@ -242,6 +290,13 @@ fn drafts(
 ) -> Result<Vec<(String, Workload)>, Problems> {
     let mut found: Vec<(String, Workload)> = Vec::new();
     let mut problems = Problems::new();
+    for workload in &read.workloads {
+        let Some(name) = workload.scenario.software.draft.clone() else {
+            continue;
+        };
+        let draft = model(entry, &name, inputs).map_err(|p| place(p, &workload.place));
+        found.extend(keep(draft, &mut problems).map(|model| (name, model)));
+    }
     let set = sets.iter().find(|(key, _)| key == "scenario.draft");
     if let Some((_, name)) = set.filter(|(_, name)| name != "none") {
         let found_model = catalog::model(name).and_then(|found| {

@@ -4,9 +4,10 @@ use crate::diag::{Code, Problems, Source};
 use crate::document::{Context, Node, Reader, Table};
 use crate::expr::Environment;
 use crate::simulate::{Constraint, Metric};
-use crate::workload::{Phase, Precision, Scenario};
+use crate::workload::{KNOBS, Phase, Precision, Scenario};
 
 use super::axis::{self, ReadAxis};
+use super::space::Setting;
 
 /// The schema this version reads.
 const SCHEMA: f64 = 1.0;
@@ -231,6 +232,22 @@ fn scenario(reader: &Reader) -> Option<Scenario> {
         scenario.precision = text.parse::<Precision>().map_err(|e| e.to_string())?;
         Ok(())
     });
+    for knob in KNOBS {
+        let Some(node) = reader.get(knob.name) else {
+            continue;
+        };
+        let number = || {
+            reader
+                .evaluate(knob.name, node)
+                .map(|q| q.value.to_string())
+        };
+        let text = node.as_text().map(str::to_owned).or_else(number);
+        let set = text.map(|text| scenario.software.set(knob.name, &text));
+        if let Some(Err(error)) = &set {
+            reader.push(node.problem(Code::OutOfRange, error.to_string()));
+        }
+        complete &= matches!(set, Some(Ok(())));
+    }
     if let Some(batch) = count(reader, "batch") {
         scenario.batch = Some(batch);
     }
@@ -305,12 +322,13 @@ fn set_twice(root: &Reader, axes: &[Option<ReadAxis>], workloads: &[Option<ReadW
                 let dims = || workload.table.get("dims").and_then(Node::as_table);
                 let name = setting.short();
                 let given = match setting {
-                    super::Setting::Dim(_) => dims().and_then(|d| d.get(name)),
-                    super::Setting::Chip(_) | super::Setting::Software(_) => None,
-                    super::Setting::Batch
-                    | super::Setting::Prompt
-                    | super::Setting::Output
-                    | super::Setting::Dtype => workload.table.get(name),
+                    Setting::Dim(_) => dims().and_then(|d| d.get(name)),
+                    Setting::Chip(_) => None,
+                    Setting::Batch
+                    | Setting::Prompt
+                    | Setting::Output
+                    | Setting::Software(_)
+                    | Setting::Dtype => workload.table.get(name),
                 };
                 if let Some(node) = given {
                     let message =

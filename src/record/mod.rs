@@ -12,7 +12,9 @@
 //! assert!(text.contains("\"code\": \"E0202\""));
 //! ```
 
+mod blocks;
 mod fit;
+mod graph;
 mod json;
 mod list;
 mod manifest;
@@ -25,7 +27,9 @@ mod table;
 mod totals;
 mod write;
 
+pub use blocks::BlockPart;
 pub use fit::{FitDocument, FitPart, LimitsPart, RemedyPart};
+pub use graph::{GraphDocument, NodePart};
 pub use json::{Keyed, SCHEMA, to_json, to_json_line};
 pub use list::{ChipRow, CodeRow, MetricRow, ModelRow, OpRow, SettingRow};
 pub use manifest::Manifest;
@@ -35,7 +39,8 @@ pub use run::{
     WorkloadPart,
 };
 pub use show::{
-    ChipDocument, ComponentPart, ModelDocument, ModelOperatorPart, ModelTotals, class_name,
+    ActivationPart, ChipDocument, ComponentPart, ModelDocument, ModelOperatorPart, ModelTotals,
+    class_name,
 };
 pub use sweep::{AxisPart, SweepDocument, SweepJob, SweepManifest};
 pub use sweep_rows::{PointRow, metric_key, points_csv, points_jsonl};

@@ -4,15 +4,17 @@ use serde::Serialize;
 
 use crate::hardware::{Assumed, Class, System};
 use crate::units::Bytes;
-use crate::workload::{Binding, Card, OpGraph, Operator, Role, Stage, Workload};
+use crate::workload::{Binding, Card, OpGraph, OpKind, Operator, Role, Stage, Tensor, Workload};
 
-use super::{HardwarePart, Keyed, ProblemPart, SCHEMA};
+use super::{BlockPart, HardwarePart, Keyed, ProblemPart, SCHEMA};
 
 /// Counts of a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelTotals {
     /// Multiply-accumulates, attention over the full square.
     pub macs: f64,
+    /// Those that the result depends on: pairs that a mask hides are left out.
+    pub useful_macs: f64,
     /// Two per multiply-accumulate.
     pub flops: f64,
     /// Parameters; tied weights once.
@@ -21,6 +23,10 @@ pub struct ModelTotals {
     pub active_parameters: Option<f64>,
     /// Weights as stored.
     pub weight_bytes: f64,
+    /// Weights of experts as stored; `null` without experts.
+    pub expert_bytes: Option<f64>,
+    /// Those of them that the counted step reads, expected.
+    pub expert_bytes_touched: Option<f64>,
     /// Largest live activations.
     pub activation_peak_bytes: f64,
     /// Appended to the cache per token and sequence; `null` without a cache.
@@ -29,6 +35,60 @@ pub struct ModelTotals {
     pub state_bytes_per_sequence: Option<f64>,
     /// Share of the operators' executions whose arithmetic is known.
     pub coverage: f64,
+}
+
+/// Activations listed.
+const LISTED: usize = 5;
+
+/// A tensor that is made and used within a step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActivationPart {
+    /// Name in the model.
+    pub name: String,
+    /// Sizes of its ranks.
+    pub shape: Vec<u64>,
+    /// Format.
+    pub dtype: &'static str,
+    /// Stored size.
+    pub bytes: f64,
+}
+
+impl ActivationPart {
+    /// The largest of a graph; of equal ones the first.
+    fn largest(graph: &OpGraph) -> Vec<Self> {
+        let made = graph.tensors().iter();
+        let made = made.filter(|t| matches!(t.role, Role::Activation | Role::Output));
+        let mut sized: Vec<(f64, &Tensor)> = made.map(|t| (t.bytes().0, t)).collect();
+        sized.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let first = sized.into_iter().take(LISTED);
+        first
+            .map(|(bytes, tensor)| Self {
+                name: tensor.name.clone(),
+                shape: tensor.shape.clone(),
+                dtype: tensor.dtype.name(),
+                bytes,
+            })
+            .collect()
+    }
+}
+
+/// Weights of all experts, and those that one step reads.
+fn expert_bytes(graph: &OpGraph) -> Option<(f64, f64)> {
+    let mut sums = (0.0, 0.0);
+    for op in graph.operators() {
+        let OpKind::Experts(_) = &op.kind else {
+            continue;
+        };
+        for (i, id) in op.inputs.iter().enumerate() {
+            let tensor = graph.tensor(*id);
+            if tensor.role == Role::Weight {
+                let n = op.count as f64;
+                sums.0 += tensor.bytes().0 * n;
+                sums.1 += op.bytes_read(i, tensor).0 * n;
+            }
+        }
+    }
+    (sums.0 > 0.0).then_some(sums)
 }
 
 /// One operator of a model.
@@ -81,6 +141,10 @@ pub struct ModelDocument {
     pub symbols: Keyed<Option<u64>>,
     /// Counts.
     pub totals: ModelTotals,
+    /// Layers, equal ones in one row.
+    pub blocks: Vec<BlockPart>,
+    /// The largest activations, largest first.
+    pub activations: Vec<ActivationPart>,
     /// In execution order.
     pub operators: Vec<ModelOperatorPart>,
     /// What the reader should know.
@@ -147,17 +211,21 @@ impl ModelTotals {
     /// Counts of a bound graph; `batch` sequences are in it.
     pub fn of(card: &Card, binding: &Binding, graph: &OpGraph, activation_peak: Bytes) -> Self {
         let macs = graph.macs();
+        let experts = expert_bytes(graph);
         let (known, all) = graph.known_operators();
         let kv_dtype = binding.precision.kv.unwrap_or(card.dtype);
         let sequences = binding.batch.unwrap_or(1).max(1) as f64;
         let state = graph.bytes_of(Role::State) / sequences;
         Self {
             macs,
+            useful_macs: graph.useful_macs(),
             flops: 2.0 * macs,
             parameters: graph.parameters(),
             // Without experts every parameter takes part.
             active_parameters: card.active_parameters.or(Some(graph.parameters())),
             weight_bytes: graph.weight_bytes().0,
+            expert_bytes: experts.map(|e| e.0),
+            expert_bytes_touched: experts.map(|e| e.1),
             activation_peak_bytes: activation_peak.0,
             kv_bytes_per_token: card
                 .kv_elements_per_token
@@ -227,6 +295,8 @@ impl ModelDocument {
             deadline_s: card.deadline.map(|limit| limit.0),
             symbols: symbols.map(|s| (s.name.clone(), s.default)).collect(),
             totals: ModelTotals::of(card, binding, graph, activation_peak),
+            blocks: BlockPart::all(graph),
+            activations: ActivationPart::largest(graph),
             operators: graph
                 .operators()
                 .map(|op| ModelOperatorPart::of(graph, op))

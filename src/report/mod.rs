@@ -16,7 +16,9 @@
 //! ```
 
 pub mod ascii;
+mod dot;
 pub mod plot;
 mod table;
 
+pub use dot::dot;
 pub use table::{Align, Cell, Column, Table};

@@ -2,10 +2,11 @@
 //!
 //! Source: Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", ICML 2023.
 
-use crate::diag::Problems;
+use crate::diag::{Code, Problem, Problems};
 use crate::workload::{OpGraph, Phase, Scenario, Software, Speculation, Stage, Workload};
 
 use super::stage::binding;
+use super::training::has_tokens;
 
 /// Checks that a number of tokens takes, expected.
 pub(super) fn checks(tokens: u64, speculation: &Speculation) -> u64 {
@@ -27,7 +28,7 @@ pub(super) fn check(past: u64, speculation: &Speculation, scenario: &Scenario) -
 /// step for each token it proposes.
 ///
 /// # Errors
-/// As [`Workload::graph`] of the small model.
+/// E0305 if the small model has no tokens; as [`Workload::graph`] of it.
 pub(super) fn with_draft(
     graph: &mut OpGraph,
     phase: Phase,
@@ -47,6 +48,16 @@ pub(super) fn with_draft(
         }
         _ => return Ok(()),
     };
+    if !has_tokens(draft) {
+        let message = format!(
+            "`{}` cannot propose tokens: it is not a language model",
+            draft.name
+        );
+        let problem = Problem::new(Code::FixedDim, message);
+        return Err(problem
+            .help("name a language model: --set scenario.draft=NAME")
+            .into());
+    }
     let (proposing, _) = draft.graph(&binding(&alone(scenario), stage))?;
     graph.append(&proposing, "draft.", count);
     Ok(())

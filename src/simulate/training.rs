@@ -79,7 +79,12 @@ fn trained(forward: &OpGraph, software: &Software) -> Result<OpGraph, Problems> 
     let graph = train::graph(forward, software);
     if !graph.tensors().iter().any(|t| t.role == Role::Gradient) {
         let message = "the model has no weights that could be trained";
-        return Err(Problem::new(Code::OutOfRange, message).into());
+        let problem = Problem::new(Code::OutOfRange, message);
+        return Err(match software.lora_rank {
+            0 => problem,
+            _ => problem.help("adapters stand beside linear layers, and only those are trained"),
+        }
+        .into());
     }
     Ok(graph)
 }

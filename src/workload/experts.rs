@@ -61,25 +61,24 @@ impl Popularity {
     pub fn new(experts: u64, top_k: u64, imbalance: f64) -> Self {
         let (n, mean) = (experts.max(1), top_k as f64 / experts.max(1) as f64);
         let wanted = imbalance.clamp(1.0, 1.0 / mean.max(1e-12));
-        let shares = |a: f64| -> Vec<f64> {
-            let raw: Vec<f64> = (1..=n).map(|i| (i as f64).powf(-a)).collect();
-            let sum: f64 = raw.iter().sum();
-            raw.iter().map(|x| x / sum).collect()
-        };
+        if wanted == 1.0 {
+            return Self::falling(experts, top_k, 0.0);
+        }
         let (mut low, mut high) = (0.0, 20.0);
         // The largest share grows with the exponent; 60 halvings leave no digit open.
         for _ in 0..60 {
-            if wanted == 1.0 {
-                high = 0.0;
-                break;
-            }
             let middle = (low + high) / 2.0;
-            match shares(middle)[0] * n as f64 > wanted {
+            match shares(n, middle)[0] * n as f64 > wanted {
                 true => high = middle,
                 false => low = middle,
             }
         }
-        let each = shares(high).into_iter();
+        Self::falling(experts, top_k, high)
+    }
+
+    /// Chances that fall as `i^(-exponent)` with the rank.
+    pub fn falling(experts: u64, top_k: u64, exponent: f64) -> Self {
+        let each = shares(experts.max(1), exponent).into_iter();
         Self {
             chances: each.map(|s| (s * top_k as f64).min(1.0)).collect(),
         }
@@ -92,6 +91,13 @@ impl Popularity {
         let missed = |p: &f64| 1.0 - (1.0 - p).powf(tokens);
         self.chances.iter().map(missed).sum()
     }
+}
+
+/// `i^(-exponent)` over their sum.
+fn shares(n: u64, exponent: f64) -> Vec<f64> {
+    let raw: Vec<f64> = (1..=n).map(|i| (i as f64).powf(-exponent)).collect();
+    let sum: f64 = raw.iter().sum();
+    raw.iter().map(|x| x / sum).collect()
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    Binding, Dtype, Einsum, Experts, OpGraph, OpKind, Operator, Popularity, Role, Tensor, TensorId,
-    VectorWork,
+    Binding, Class, Dtype, Einsum, Experts, OpGraph, OpKind, Operator, Popularity, Role, Tensor,
+    TensorId, VectorWork,
 };
 
 /// Ends of the names of adapters' weights.
@@ -79,7 +79,7 @@ fn linear(graph: &OpGraph, op: &Operator) -> Option<[u64; 3]> {
     let is_linear = weight.role == Role::Weight
         && weight.shape.len() == 2
         && graph.tensor(*x).role != Role::Weight;
-    let [m, n, k] = [super::Class::M, super::Class::N, super::Class::K].map(|c| einsum.size(c));
+    let [m, n, k] = [Class::M, Class::N, Class::K].map(|c| einsum.size(c));
     // A convolution's weight has more ranks, a batch of products more weights.
     (is_linear && n as f64 * k as f64 == weight.elements()).then_some([m, n, k])
 }
@@ -100,8 +100,20 @@ fn outputs(graph: &OpGraph) -> FxHashSet<TensorId> {
             .copied()
             .filter(|i| graph.tensor(*i).role != Role::Weight)
             .collect();
-        let is_finish = matches!(op.kind, OpKind::Elementwise(_) | OpKind::Layout(_))
-            && op.outputs.iter().any(|o| found.contains(o));
+        // A norm has weights; a softmax over classes has none.
+        let is_plain = match &op.kind {
+            OpKind::Elementwise(_) | OpKind::Layout(_) => true,
+            OpKind::Reduction(_) => streams.len() == op.inputs.len(),
+            OpKind::Einsum { .. }
+            | OpKind::Attention(_)
+            | OpKind::Experts(_)
+            | OpKind::Route { .. }
+            | OpKind::Scan(_)
+            | OpKind::Gather { .. }
+            | OpKind::KvAppend { .. }
+            | OpKind::Opaque { .. } => false,
+        };
+        let is_finish = is_plain && op.outputs.iter().any(|o| found.contains(o));
         if let (true, [only]) = (is_finish, streams.as_slice()) {
             found.insert(*only);
         }

@@ -155,6 +155,22 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// The layer that its block lies in: the block up to the first number or `*`, or up to the name behind
+    /// `layers`; else its first part.
+    pub fn layer(&self) -> &str {
+        let mut end = 0;
+        let mut after_layers = false;
+        for part in self.block.split('.') {
+            end += part.len();
+            if part == "*" || part.parse::<u64>().is_ok() || after_layers {
+                return &self.block[..end];
+            }
+            after_layers = part == "layers";
+            end += 1;
+        }
+        self.block.split('.').next().unwrap_or_default()
+    }
+
     /// MACs of one execution, attention over the full square of queries and keys.
     pub fn macs(&self) -> f64 {
         match &self.kind {

@@ -12,16 +12,9 @@ use super::plan::{LayerPlan, Placement, Plan, Segment};
 /// Kinds that alternate in the model stand one behind the other here.
 pub(super) fn stack(b: &mut Builder, plan: &Plan, mut x: TensorId, context: &Context) -> TensorId {
     let prefix = b.prefix.clone();
-    for (i, segment) in plan.segments.iter().enumerate() {
-        let label = segment.layer.label();
-        let same = |s: &&Segment| s.layer.label() == label;
-        let of_label = plan.segments.iter().filter(same).count();
-        let before = plan.segments[..i].iter().filter(same).count();
-        let name = match (plan.segments.len(), of_label) {
-            (1, _) => format!("{prefix}layers.*."),
-            (_, 1) => format!("{prefix}layers.{label}."),
-            _ => format!("{prefix}layers.{label}{}.", before + 1),
-        };
+    let names = names(&plan.segments);
+    for (segment, name) in plan.segments.iter().zip(&names) {
+        let name = format!("{prefix}layers.{name}.");
         x = Layer {
             b,
             plan,
@@ -34,6 +27,33 @@ pub(super) fn stack(b: &mut Builder, plan: &Plan, mut x: TensorId, context: &Con
     }
     b.shared = false;
     x
+}
+
+/// A name for each kind of layer: what it mixes with where that tells them apart, else what it does per token,
+/// else both, else its number.
+fn names(segments: &[Segment]) -> Vec<String> {
+    if segments.len() == 1 {
+        return vec!["*".to_owned()];
+    }
+    let of = |name: &dyn Fn(&LayerPlan) -> String| -> Option<Vec<String>> {
+        let all: Vec<String> = segments.iter().map(|s| name(&s.layer)).collect();
+        let mut sorted = all.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        (sorted.len() == all.len()).then_some(all)
+    };
+    let mixer = |l: &LayerPlan| l.label().to_owned();
+    let feed = |l: &LayerPlan| l.feed_label().to_owned();
+    let both = |l: &LayerPlan| format!("{}_{}", l.label(), l.feed_label());
+    let numbered = || {
+        let each = segments.iter().zip(1..);
+        each.map(|(s, i)| format!("{}{i}", both(&s.layer)))
+            .collect()
+    };
+    of(&mixer)
+        .or_else(|| of(&feed))
+        .or_else(|| of(&both))
+        .unwrap_or_else(numbered)
 }
 
 /// A layer in the making.

@@ -564,6 +564,15 @@ impl DensePlan {
 }
 
 impl LayerPlan {
+    /// The name of what it does per token.
+    pub(super) fn feed_label(&self) -> &'static str {
+        match &self.ffn {
+            Some(Ffn::Dense(_)) => "dense",
+            Some(Ffn::Experts(_)) => "moe",
+            None => "alone",
+        }
+    }
+
     /// The name in operator names where a model has layers of several kinds.
     pub(super) fn label(&self) -> &'static str {
         match &self.mixer {

@@ -284,8 +284,12 @@ impl Draft {
             read[id.0 as usize] = true;
         }
         for op in &self.operators {
+            // Parts that a split leaves over are no results.
             let is_split = op.outputs.len() > 1 && matches!(op.kind, OpKind::Layout(View::Free));
-            for id in op.outputs.iter().filter(|_| !is_split) {
+            if is_split && op.outputs.iter().any(|id| read[id.0 as usize]) {
+                continue;
+            }
+            for id in &op.outputs {
                 let tensor = &mut self.tensors[id.0 as usize];
                 if tensor.role == Role::Activation && !read[id.0 as usize] {
                     tensor.role = Role::Output;

@@ -251,6 +251,10 @@ fn combine(
 ) -> Option<TensorId> {
     let is_list = call.reader.raw().get(key).and_then(Node::as_list).is_some();
     let names = call.reader.strings(key)?;
+    if names.is_empty() {
+        call.wrong(key, format!("`{key}` names nothing"));
+        return None;
+    }
     let mut operands = if is_first && is_list && names.len() > 1 {
         Vec::new()
     } else {

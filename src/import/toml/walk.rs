@@ -206,7 +206,10 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         self.define(name, made);
-        self.frame().current = made;
+        // A weight is named to be used later; the value before it goes on.
+        if key != Some("param") {
+            self.frame().current = made;
+        }
         made.is_some()
     }
 

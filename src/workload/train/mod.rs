@@ -7,6 +7,31 @@
 //! Source: Kaplan et al., "Scaling Laws for Neural Language Models", 2020, section 2.1 (a backward pass is
 //! two forward passes); Korthikanti et al., "Reducing Activation Recomputation in Large Transformer
 //! Models", MLSys 2023, sections 4 and 5 (what is kept); derived for the rest.
+//!
+//! ```
+//! use wattline::workload::{Dtype, Einsum, OpGraph, OpKind, Operator, Role, Software, Tensor, train};
+//!
+//! let mut forward = OpGraph::new();
+//! let mut tensor = |name, shape: [u64; 2], role| {
+//!     forward.add_tensor(Tensor::new(name, &shape, Dtype::Bf16, role))
+//! };
+//! let x = tensor("x", [128, 64], Role::Input);
+//! let w = tensor("w", [64, 10], Role::Weight);
+//! let y = tensor("y", [128, 10], Role::Output);
+//! forward.add(Operator {
+//!     name: "linear".into(),
+//!     source: "linear".into(),
+//!     block: String::new(),
+//!     kind: OpKind::Einsum { einsum: Einsum::matmul(1, 128, 10, 64), dtype: Dtype::Bf16 },
+//!     inputs: vec![x, w],
+//!     outputs: vec![y],
+//!     count: 1,
+//! });
+//! let step = train::graph(&forward, &Software::default());
+//! // The gradient of the weight, and none of the input.
+//! assert_eq!(step.macs(), 2.0 * forward.macs());
+//! assert_eq!(step.bytes_of(Role::Optimizer).0, 640.0 * 12.0);
+//! ```
 
 mod backward;
 mod kept;

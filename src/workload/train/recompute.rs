@@ -165,13 +165,25 @@ fn passing(forward: &OpGraph) -> Vec<usize> {
     .collect()
 }
 
+/// Weights, and what is cut or picked from them.
+fn views_of_weights(forward: &OpGraph) -> FxHashSet<TensorId> {
+    let all = (0..forward.tensors().len() as u32).map(TensorId);
+    let mut found: FxHashSet<TensorId> = all
+        .filter(|id| forward.tensor(*id).role == Role::Weight)
+        .collect();
+    for op in forward.operators() {
+        let is_view = matches!(op.kind, OpKind::Layout(_) | OpKind::Gather { .. });
+        if is_view && op.inputs.first().is_some_and(|i| found.contains(i)) {
+            found.extend(&op.outputs);
+        }
+    }
+    found
+}
+
 /// Attention: fused, or everything without weights between two products without weights.
 fn cores(forward: &OpGraph) -> Vec<Option<usize>> {
-    let has_weight = |op: &Operator| {
-        op.inputs
-            .iter()
-            .any(|i| forward.tensor(*i).role == Role::Weight)
-    };
+    let weights = views_of_weights(forward);
+    let has_weight = |op: &Operator| op.inputs.iter().any(|i| weights.contains(i));
     let is_product = |op: &Operator| matches!(op.kind, OpKind::Einsum { .. }) && !has_weight(op);
     let mut found: Vec<Option<usize>> = vec![None; forward.len()];
     // Forward from each first product: what depends on it without a weight in between.

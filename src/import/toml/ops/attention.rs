@@ -287,8 +287,14 @@ fn plain(
     mut plan: Plan,
     shape: &[u64],
 ) -> Option<TensorId> {
-    call.takes("attention", 3, "queries, keys and values")?;
-    let (k, v) = (call.inputs[1], call.inputs[2]);
+    let (k, v) = match call.inputs[..] {
+        [_, k, v] | [_, k, v, _] => (k, v),
+        _ => {
+            let what = "queries, keys and values, and possibly what is added to the scores";
+            call.takes("attention", 3, what)?;
+            return None;
+        }
+    };
     let keys = walk.draft.shape(k).to_vec();
     let width = plan.head_dim.checked_mul(plan.kv_heads)?;
     let fits = keys == walk.draft.shape(v)
@@ -349,6 +355,7 @@ fn core(
     }
     check_size(call, "attention", &dims)?;
     let mut inputs = qkv.to_vec();
+    inputs.extend(call.inputs.get(3));
     if plan.bias_rows > 0 {
         inputs.push(call.vector(walk, "position_bias", &[plan.bias_rows, plan.heads])?);
     }

@@ -1,7 +1,6 @@
 //! Changes of layout: joined, cut, reshaped, transposed.
 
 use crate::diag::Code;
-use crate::document::Node;
 use crate::workload::{OpKind, Role, TensorId, View};
 
 use super::super::args::{MAX_SIZE, MAX_SMALL};
@@ -214,11 +213,24 @@ pub(super) fn tokens(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<TensorI
     )
 }
 
-/// `image = [14, 14]`: `[batch, pixels, channels]` as `[batch, channels, 14, 14]`; a copy.
+/// `image = [14, 14]`: `[batch, pixels, channels]` as `[batch, channels, 14, 14]`, or as large as the image of a
+/// name; a copy.
 pub(super) fn image(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<TensorId> {
     let shape = call.ranked(walk, "image", (3, 3))?.to_vec();
-    let items: &[Node] = call.reader.list("image")?;
-    let sizes = vector::shape(call, "image", items, shape[1])?;
+    let node = call.reader.get("image")?;
+    let sizes = match node.as_text() {
+        Some(name) => {
+            let like = walk.value(call.reader, "image", name, node)?;
+            let sizes = walk.draft.shape(like).get(2..).unwrap_or_default().to_vec();
+            if sizes.iter().product::<u64>() != shape[1] {
+                let (have, like) = (show(&shape), show(walk.draft.shape(like)));
+                call.wrong("image", format!("tokens {have} are no image like {like}"));
+                return None;
+            }
+            sizes
+        }
+        None => vector::shape(call, "image", call.reader.list("image")?, shape[1])?,
+    };
     let dims: Vec<u64> = [shape[0], shape[2]].into_iter().chain(sizes).collect();
     Some(
         walk.draft
