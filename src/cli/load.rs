@@ -63,6 +63,10 @@ pub(super) fn kind_of(name: &str) -> Result<Named, Problems> {
     if catalog::chips().contains(&name) {
         return Ok(Named::Chip);
     }
+    // Graphs may be large; what they are is in their name.
+    if name.ends_with(".onnx") {
+        return Ok(Named::Model);
+    }
     match catalog::model(name) {
         Ok(entry) => Ok(kind_of_entry(&entry)),
         Err(problems) if problems.0.iter().any(|p| p.code == Code::NoModel) => {

@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
             let text = format!(
                 "`{name}` (If) depends on data: its {which} branch, the costlier one, was taken"
             );
-            self.warnings.push(Problem::new(Code::Assumed, text));
+            self.warn(Problem::new(Code::Assumed, text));
         }
         let path = if takes_else { no } else { yes };
         self.steps.extend(path.steps);
@@ -131,8 +131,7 @@ impl<'a> Walk<'a> {
         let text =
             format!("how often `{name}` (Loop) runs depends on data: its body was counted once");
         let help = format!("set it with  --dim {name}:trips=10");
-        self.warnings
-            .push(Problem::new(Code::Assumed, text).help(help));
+        self.warn(Problem::new(Code::Assumed, text).help(help));
         1
     }
 
@@ -307,7 +306,7 @@ impl<'a> Walk<'a> {
 
     fn body(&mut self, body: &'a Body, trips: u64) {
         let outside = self.count;
-        self.count = outside.saturating_mul(trips);
+        self.count = self.times(trips);
         let start = self.steps.len();
         self.nodes(&body.nodes);
         if trips == 0 {

@@ -14,16 +14,19 @@ pub(super) type Sorted = (Vec<Node>, Vec<u32>);
 /// A node that depends on its own output, by what `label` calls it.
 pub(super) fn sort(nodes: Vec<Node>, label: impl Fn(&Node) -> String) -> Result<Sorted, String> {
     let outs = nodes.iter().flat_map(|n| n.outs.iter().flatten());
-    let n_tensors = outs.max().map_or(0, |ix| *ix as usize + 1);
+    // Tensors of a body have numbers close to each other.
+    let first = outs.clone().min().map_or(0, |ix| *ix as usize);
+    let n_tensors = outs.max().map_or(0, |ix| *ix as usize + 1 - first);
     let mut maker: Vec<usize> = vec![usize::MAX; n_tensors];
     for (i, node) in nodes.iter().enumerate() {
         for out in node.outs.iter().flatten() {
-            let slot = &mut maker[*out as usize];
+            let slot = &mut maker[*out as usize - first];
             *slot = (*slot).min(i);
         }
     }
     let made_by = |ix: Ix| {
-        let maker = maker.get(ix as usize).copied();
+        let place = (ix as usize).checked_sub(first)?;
+        let maker = maker.get(place).copied();
         maker.filter(|m| *m != usize::MAX)
     };
     let reads = |i: usize| {
@@ -39,9 +42,9 @@ pub(super) fn sort(nodes: Vec<Node>, label: impl Fn(&Node) -> String) -> Result<
     }
     let mut waits = vec![0usize; nodes.len()];
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
-    for i in 0..nodes.len() {
+    for (i, wait) in waits.iter_mut().enumerate() {
         for from in reads(i).filter_map(|ix| made_by(*ix)) {
-            waits[i] += 1;
+            *wait += 1;
             readers[from].push(i);
         }
     }

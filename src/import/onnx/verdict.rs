@@ -65,6 +65,10 @@ impl Walk<'_> {
     /// Shapes that depend on data and were taken at their largest.
     pub(super) fn assumed(&self) -> Vec<Problem> {
         let mut out = self.warnings.clone();
+        if self.n_unsaid > 0 {
+            let text = format!("{} more nodes depend on data in this way", self.n_unsaid);
+            out.push(Problem::new(Code::Assumed, text));
+        }
         for title in self.mapping.0.keys().filter(|t| !self.used.contains(*t)) {
             let text = format!("`ops.\"{title}\"` has no effect: no node is a `{title}`");
             out.push(Problem::new(Code::NoEffect, text));

@@ -15,6 +15,12 @@ use crate::diag::{Code, Problem, Problems};
 
 /// Elements of contents followed in one pass, counted where they are made and where they are read.
 const MAX_FOLLOWED: usize = 1 << 25;
+/// The same, at which the pass ends.
+const MAX_TOUCHED: usize = 1 << 28;
+/// Executions of a node; more is a file made to overflow sums.
+const MAX_COUNT: u64 = 1 << 40;
+/// Warnings of one pass beside upper bounds.
+const MAX_WARNINGS: usize = 8;
 /// Contents of this many elements are followed at any time: shapes.
 const ALWAYS_FOLLOWED: usize = 64;
 
@@ -66,6 +72,8 @@ pub(super) struct Walk<'a> {
     pub(super) bounded: Vec<(Ix, &'a Node, &'static str)>,
     /// What else was assumed.
     pub(super) warnings: Vec<Problem>,
+    /// Warnings beyond those.
+    pub(super) n_unsaid: usize,
     followed: usize,
 }
 
@@ -87,6 +95,7 @@ impl<'a> Walk<'a> {
             behind: 0,
             bounded: Vec::new(),
             warnings: Vec::new(),
+            n_unsaid: 0,
             followed: 0,
         }
     }
@@ -111,7 +120,7 @@ impl<'a> Walk<'a> {
             if declared.is_list {
                 let name = self.source.name(*ix);
                 let text = format!("the list `{name}` was taken to hold one tensor");
-                self.warnings.push(Problem::new(Code::Assumed, text));
+                self.warn(Problem::new(Code::Assumed, text));
             }
             match made {
                 Ok(mut value) => {
@@ -130,6 +139,10 @@ impl<'a> Walk<'a> {
 
     pub(super) fn nodes(&mut self, nodes: &'a [Node]) {
         for node in nodes {
+            if self.followed > MAX_TOUCHED {
+                let why = "the lists in front of it are too long to be followed";
+                return self.fault(node, Fault::Wrong(why.to_owned()));
+            }
             self.node(node);
         }
     }
@@ -141,6 +154,20 @@ impl<'a> Walk<'a> {
     /// Input `i` of a node, if it is there.
     pub(super) fn input(&self, node: &Node, i: usize) -> Option<&Value> {
         self.get(node.ins.get(i).copied().flatten()?)
+    }
+
+    /// Says what was assumed, unless much has been said already.
+    pub(super) fn warn(&mut self, problem: Problem) {
+        if self.warnings.len() < MAX_WARNINGS {
+            self.warnings.push(problem);
+        } else {
+            self.n_unsaid += 1;
+        }
+    }
+
+    /// Executions of what runs `times` within the body at hand.
+    pub(super) fn times(&self, times: u64) -> u64 {
+        self.count.saturating_mul(times).min(MAX_COUNT)
     }
 
     pub(super) fn fault(&mut self, node: &'a Node, fault: Fault) {
@@ -223,10 +250,11 @@ impl<'a> Walk<'a> {
     /// Counts contents that a node reads; once there have been too many, only those of shapes are kept.
     fn follow(&mut self, node: &Node) {
         let read = node.ins.iter().flatten().filter_map(|ix| self.get(*ix));
-        let size = |v: &Value| v.known.as_ref().map_or(0, |k| k.len());
-        let n: usize = read
-            .map(|v| size(v) + v.items.as_ref().map_or(0, |i| 16 * i.len()))
-            .sum();
+        let n = read.map(weight).sum();
+        self.spend(n);
+    }
+
+    fn spend(&mut self, n: usize) {
         if n <= ALWAYS_FOLLOWED {
             return;
         }
@@ -241,6 +269,8 @@ impl<'a> Walk<'a> {
 
     fn accept(&mut self, node: &'a Node, reply: Reply, origin: Origin) {
         self.follow(node);
+        let made = reply.outs.iter().map(weight).sum();
+        self.spend(made);
         let origin = if reply.random { Origin::Data } else { origin };
         for (ix, mut value) in node.outs.iter().zip(reply.outs) {
             if let Some(ix) = ix {
@@ -280,7 +310,7 @@ impl<'a> Walk<'a> {
                 ins: part.ins.iter().filter_map(at).collect(),
                 outs: part.outs.iter().filter_map(at).collect(),
                 work: Effort::Known(part.work),
-                count: self.count.saturating_mul(part.count),
+                count: self.times(part.count),
                 label: None,
             });
         }
@@ -369,6 +399,12 @@ impl<'a> Walk<'a> {
             label: None,
         });
     }
+}
+
+/// Elements of what is followed of a tensor.
+fn weight(v: &Value) -> usize {
+    let items = v.items.as_ref().map_or(0, |items| 16 * items.len());
+    v.known.as_ref().map_or(0, |k| k.len()) + items
 }
 
 /// Drops contents that are longer than a shape.

@@ -153,8 +153,8 @@ fn concat(c: &Call) -> Result<Reply, Fault> {
     Ok(Reply::one(Value::new(dims, first.elem)?, Work::Copy))
 }
 
-/// Parts beyond this number are no longer listed.
-const MAX_PARTS: i64 = 1 << 16;
+/// Parts beyond this number are not listed.
+const MAX_PARTS: i64 = 1 << 10;
 
 fn split(c: &Call) -> Result<Reply, Fault> {
     let x = c.need(0)?;

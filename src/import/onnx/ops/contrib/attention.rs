@@ -152,12 +152,12 @@ fn finish(c: &Call, reply: &mut Reply, [q, k, v]: [Feed; 3], elements: i64, has_
 fn multi_head(c: &Call, past_at: usize, lengths: Option<usize>) -> Result<Reply, Fault> {
     let n = c.int("num_heads", 0);
     let q = c.need(0)?;
-    let (q_dims, parts) = match q.dims.as_slice() {
+    let (q_dims, parts) = match *q.dims.as_slice() {
         // [batch, length, heads, 3, width]
-        &[b, s, h, 3, d] => ([b, h, s, d], 3),
+        [b, s, h, 3, d] => ([b, h, s, d], 3),
         // [tokens, heads, 3, width]
-        &[t, h, 3, d] if lengths.is_some() => ([1, h, t, d], 3),
-        &[t, w] if n > 0 && w % n == 0 => ([1, n, t, w / n], 1),
+        [t, h, 3, d] if lengths.is_some() => ([1, h, t, d], 3),
+        [t, w] if n > 0 && w % n == 0 => ([1, n, t, w / n], 1),
         _ => (heads(q, n)?, 1),
     };
     let [mut batch, q_heads, mut q_len, qk_dim] = q_dims;
