@@ -26,6 +26,7 @@ struct Written {
 /// What the head of the file says.
 struct Head {
     name: Option<String>,
+    family: Option<String>,
     dtype: Dtype,
     phase: Phase,
 }
@@ -49,7 +50,7 @@ pub(in crate::import) fn read(
     let ((head, extras), _) = problems.or((head, extras))?;
     let parts = part::load(entry, &table, depth)?;
     let mut card = Card {
-        family: "operators".to_owned(),
+        family: head.family.unwrap_or_else(|| "operators".to_owned()),
         default_phase: head.phase,
         dtype: head.dtype,
         active_parameters: None,
@@ -94,6 +95,7 @@ fn head(root: &Reader<'_>) -> Head {
     );
     root.string("doc");
     let name = root.string("name").map(str::to_owned);
+    let family = root.string("family").map(str::to_owned);
     let dtype = root.string("dtype").map(|text| (text, Dtype::parse(text)));
     if let Some((text, None)) = dtype {
         let message = format!("`{text}` is not a data type");
@@ -103,6 +105,7 @@ fn head(root: &Reader<'_>) -> Head {
     let phases = [("infer", Phase::Infer), ("generate", Phase::Generate)];
     Head {
         name,
+        family,
         dtype: dtype.and_then(|d| d.1).unwrap_or(Dtype::Fp32),
         phase: root.choice("phase", &phases).unwrap_or(Phase::Infer),
     }
