@@ -53,6 +53,7 @@ const COUNTS: &[(&str, f64, f64)] = &[
     ("rnn-t", 45_323_549.0, 14_805_504_000.0),
     ("sd-1.5-unet", 859_520_964.0, 401_636_720_640.0),
     ("sd-vae-decoder", 49_490_179.0, 1_257_259_401_216.0),
+    ("sd3-medium", 2_028_328_000.0, 4_218_677_526_528.0),
     // The timm tower, 427 680 704, without its pooling head, which these policies do not use. By hand: probe 1152,
     // q, kv and output projections 4 · 1152² + 4 · 1152, norm 2 · 1152, feed-forward 2 · 1152 · 4304 + 4304 + 1152.
     (
