@@ -14,6 +14,7 @@ use wattline::workload::{Binding, OpGraph, Phase, Scenario, Stage};
 const COUNTS: &[(&str, f64, f64)] = &[
     ("3d-unet", 31_190_243.0, 477_298_688_000.0),
     ("alexnet", 61_100_840.0, 714_188_480.0),
+    ("c3d", 78_409_573.0, 38_547_378_176.0),
     ("conformer-ctc-large", 121_501_313.0, 45_075_473_408.0),
     ("conformer-ctc-small", 13_154_033.0, 5_447_804_384.0),
     ("convnext-tiny", 28_589_128.0, 4_455_531_264.0),
@@ -34,6 +35,7 @@ const COUNTS: &[(&str, f64, f64)] = &[
         19_007_488.0 + 3.0 * 460_800.0,
     ),
     ("meshgraphnet", 2_332_930.0, 15_861_174_400.0),
+    ("mobilenet-v1", 4_231_976.0, 568_740_352.0),
     ("mobilenet-v1-0.25", 216_322.0, 7_489_664.0),
     ("mobilenet-v3-large", 5_483_032.0, 216_589_760.0),
     ("neumf", 31_832_577.0, 106_624.0),
@@ -51,6 +53,7 @@ const COUNTS: &[(&str, f64, f64)] = &[
     ("rnn-t", 45_323_549.0, 14_805_504_000.0),
     ("sd-1.5-unet", 859_520_964.0, 401_636_720_640.0),
     ("sd-vae-decoder", 49_490_179.0, 1_257_259_401_216.0),
+    ("sd3-medium", 2_028_328_000.0, 4_218_677_526_528.0),
     // The timm tower, 427 680 704, without its pooling head, which these policies do not use. By hand: probe 1152,
     // q, kv and output projections 4 · 1152² + 4 · 1152, norm 2 · 1152, feed-forward 2 · 1152 · 4304 + 4304 + 1152.
     (
@@ -59,6 +62,7 @@ const COUNTS: &[(&str, f64, f64)] = &[
         109_484_310_528.0,
     ),
     ("squeezenet-1.1", 1_235_496.0, 349_151_936.0),
+    ("ssd300-vgg16", 35_641_826.0, 34_858_153_472.0),
     ("swin-tiny", 28_288_354.0, 4_490_566_656.0),
     ("toyadmos-autoencoder", 267_928.0, 264_192.0),
     ("unet-2015", 31_030_658.0, 150_428_424_448.0),
@@ -160,6 +164,30 @@ fn every_model_is_bound_and_priced() {
             "{name}"
         );
         assert!(estimate.totals.energy.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn twice_the_batch_is_twice_the_work() {
+    for (name, parameters, macs) in COUNTS {
+        let workload = import::model(&catalog::model(name).expect(name)).expect(name);
+        if !workload.card().symbols.iter().any(|s| s.name == "batch") {
+            continue;
+        }
+        let mut binding = Binding::infer();
+        binding.batch = Some(2);
+        let (graph, _) = workload
+            .graph(&binding)
+            .unwrap_or_else(|p| panic!("{name}: {p}"));
+        assert_eq!(graph.parameters(), *parameters, "{name}");
+        // Work on what all samples share is done once: positions of a conformer, query points of an operator network.
+        let shared = match *name {
+            "conformer-ctc-large" => 18.0 * 499.0 * 512.0 * 512.0,
+            "conformer-ctc-small" => 16.0 * 499.0 * 176.0 * 176.0,
+            "deeponet" => 100.0 * (40.0 + 1600.0),
+            _ => 0.0,
+        };
+        assert_eq!(graph.macs(), 2.0 * macs - shared, "{name}");
     }
 }
 

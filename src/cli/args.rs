@@ -150,7 +150,7 @@ pub(super) enum Command {
     /// Does it fit, how much room is left, what would make it fit (exit 1: does not fit)
     Fit(FitArgs),
     /// Latency, energy, power and utilization, in total and per operator (exit 1: does not fit, or a
-    /// --require is not met)
+    /// --require or the deadline is not met)
     Run(RunArgs),
     /// A design space to a Pareto front (exit 1: no design meets the constraints)
     Sweep(SweepArgs),

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalog::{self, Base, Content, Entry};
+use crate::catalog::{self, Base, Content, Entry, Kind};
 use crate::diag::{Code, Problem, Problems, did_you_mean};
-use crate::document::{Node, Table};
+use crate::document::{Node, Table, Value as Tree};
 use crate::hardware::Profile;
 use crate::import;
 use crate::simulate::{Metric, idle_settings, phase_of};
@@ -18,11 +18,16 @@ use super::plan::{Input, Job, Plan, digest};
 use super::read::{self, Read};
 use super::space::{Setting, Space, Value};
 
+<<<<<<< HEAD
 /// Before the names of settings of the scenario.
 const SCENARIO: &str = "scenario.";
 
 /// Most scenarios in which settings are tried.
 const MAX_TRIES: usize = 64;
+=======
+/// Models within models that are looked at.
+const MAX_PARTS: usize = 4;
+>>>>>>> a28572aea64067fad74659bd4ac1e2c8caeb3425
 
 /// Most points of a grid that is priced whole.
 const MAX_POINTS: usize = 1_000_000;
@@ -236,9 +241,43 @@ fn chip(
     }
 }
 
+/// Files that a workload takes its parts and lengths from.
+fn parts(entry: &Entry, table: &Table, depth: usize, inputs: &RefCell<Vec<Input>>) {
+    for crate::document::Entry { key, node, .. } in &table.entries {
+        match (&**key, &node.value) {
+            ("model", Tree::Text(text)) if depth > 0 => {
+                let Ok(found) = catalog::model(&relative(entry, &text.text)) else {
+                    continue;
+                };
+                inputs.borrow_mut().push(input(&found));
+                if let Ok(inner) = found.source().and_then(|s| Table::parse(&s)) {
+                    parts(&found, &inner, depth - 1, inputs);
+                }
+            }
+            ("file", Tree::Text(text)) => {
+                let path = relative(entry, &format!("./{}", text.text));
+                inputs
+                    .borrow_mut()
+                    .extend(catalog::table(&path).ok().map(|e| input(&e)));
+            }
+            (_, Tree::List(items)) => {
+                let tables = items.iter().filter_map(Node::as_table);
+                tables.for_each(|t| parts(entry, t, depth, inputs));
+            }
+            (_, Tree::Table(table)) => parts(entry, table, depth, inputs),
+            (_, Tree::Text(_) | Tree::Integer(_) | Tree::Float(_) | Tree::Boolean(_)) => {}
+        }
+    }
+}
+
 fn model(entry: &Entry, name: &str, inputs: &RefCell<Vec<Input>>) -> Result<Workload, Problems> {
     let found = catalog::model(&relative(entry, name))?;
     inputs.borrow_mut().push(input(&found));
+    if found.kind == Kind::Toml
+        && let Ok(table) = found.source().and_then(|s| Table::parse(&s))
+    {
+        parts(&found, &table, MAX_PARTS, inputs);
+    }
     if let Content::Text(_) = &found.content
         && let Ok(table) = Table::parse(&found.source()?)
         && let Some(path) = table.get("onnx").and_then(Node::as_text)

@@ -301,8 +301,8 @@ mod tests {
         refused(
             "schema = 1\nsource = 'x'\n",
             &expect![[r#"
-            E0103 `toy.toml` has neither `onnx` nor `[config]`
-              = help: name a graph, `onnx = "model.onnx"`, or put the keys of a config.json below [config]"#]],
+                E0103 `toy.toml` has no operators, no `onnx`, no `[config]` and no `model`
+                  = help: write operators, [[op]]; name a graph, `onnx = "model.onnx"`; put the keys of a config.json below [config]; or name a model, `model = "llama-3.1-8b"`"#]],
         );
         refused(
             "schema = 1\nsource = 'x'\nonnx = 'a.onnx'\n[config]\n",

@@ -166,7 +166,19 @@ impl Requests {
 
     /// Calls of the mix.
     pub fn calls(&self) -> u64 {
-        self.turns().iter().map(|t| t.count).sum()
+        let each = self.turns();
+        let counts = each.iter().map(|t| t.count);
+        counts.fold(0, u64::saturating_add)
+    }
+
+    /// Tokens of all contexts and answers of the mix; saturates.
+    pub fn all_tokens(&self) -> u64 {
+        let each = self.turns();
+        let tokens = |t: &Turn| {
+            let one = t.past.saturating_add(t.new).saturating_add(t.output);
+            one.saturating_mul(t.count)
+        };
+        each.iter().map(tokens).fold(0, u64::saturating_add)
     }
 
     /// Tokens made by the mix, reasoning included.

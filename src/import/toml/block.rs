@@ -16,7 +16,7 @@ use super::walk::{Call, Frame, Walk};
 const MAX_REPEAT: u64 = 100_000;
 
 /// Most executions of an operator.
-const MAX_COUNT: u64 = 1_000_000_000;
+pub(super) const MAX_COUNT: u64 = 1_000_000;
 
 /// Blocks within blocks.
 const MAX_DEPTH: usize = 16;

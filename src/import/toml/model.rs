@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::catalog::Entry;
 use crate::diag::{Code, Problem, Problems, Source};
-use crate::document::{Context, Reader, Table};
+use crate::document::{Context, Node, Reader, Table};
 use crate::expr::Environment;
 use crate::workload::{Binding, Card, Dtype, Limits, Model, OpGraph, Phase, Role, Stage, Workload};
 
@@ -26,6 +26,7 @@ struct Written {
 /// What the head of the file says.
 struct Head {
     name: Option<String>,
+    family: Option<String>,
     dtype: Dtype,
     phase: Phase,
 }
@@ -49,7 +50,7 @@ pub(in crate::import) fn read(
     let ((head, extras), _) = problems.or((head, extras))?;
     let parts = part::load(entry, &table, depth)?;
     let mut card = Card {
-        family: "operators".to_owned(),
+        family: head.family.unwrap_or_else(|| "operators".to_owned()),
         default_phase: head.phase,
         dtype: head.dtype,
         active_parameters: None,
@@ -94,6 +95,7 @@ fn head(root: &Reader<'_>) -> Head {
     );
     root.string("doc");
     let name = root.string("name").map(str::to_owned);
+    let family = root.string("family").map(str::to_owned);
     let dtype = root.string("dtype").map(|text| (text, Dtype::parse(text)));
     if let Some((text, None)) = dtype {
         let message = format!("`{text}` is not a data type");
@@ -103,6 +105,7 @@ fn head(root: &Reader<'_>) -> Head {
     let phases = [("infer", Phase::Infer), ("generate", Phase::Generate)];
     Head {
         name,
+        family,
         dtype: dtype.and_then(|d| d.1).unwrap_or(Dtype::Fp32),
         phase: root.choice("phase", &phases).unwrap_or(Phase::Infer),
     }
@@ -217,17 +220,39 @@ impl Model for Written {
                 );
             }
         }
+        unread(&root, &mut walk);
         root.finish();
         let is_whole = walk.frame().current.is_some();
         let draft = walk.draft;
         let (_, warnings) = context.finish().or(())?;
+        if draft.operators.is_empty() {
+            let message = "the model has no operator that computes anything";
+            return Err(Problem::new(Code::MissingKey, message).into());
+        }
         if !is_whole {
-            let message = format!(
-                "an operator of `{}` was left out without a reason",
-                self.card.family
-            );
+            let message = "an operator was left out without a reason";
             return Err(Problem::new(Code::Internal, message).into());
         }
         Ok((draft.into_graph(), warnings.0))
+    }
+}
+
+/// Warns of inputs that no operator takes.
+fn unread(root: &Reader<'_>, walk: &mut Walk<'_>) {
+    let inputs = root.raw().get("inputs").and_then(Node::as_table);
+    for entry in inputs.iter().flat_map(|t| &t.entries) {
+        let Some(Some(id)) = walk.frame().names.get(&*entry.key).copied() else {
+            continue;
+        };
+        if !walk
+            .draft
+            .operators
+            .iter()
+            .any(|op| op.inputs.contains(&id))
+        {
+            let message = format!("no operator takes the input `{}`", entry.key);
+            let problem = Problem::new(Code::NoEffect, message);
+            root.push(problem.at(&entry.node.source, &entry.key_span));
+        }
     }
 }

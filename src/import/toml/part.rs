@@ -9,6 +9,7 @@ use crate::document::{Node, Table};
 use crate::workload::{Binding, OpGraph, Phase, Role, Stage, TensorId, Workload};
 
 use super::args::size;
+use super::block::MAX_COUNT;
 use super::walk::{Call, Walk};
 
 /// Models within models.
@@ -16,9 +17,6 @@ const MAX_DEPTH: usize = 4;
 
 /// Most tokens of a part.
 const MAX_TOKENS: u64 = 1 << 32;
-
-/// Most executions.
-const MAX_TIMES: u64 = 1_000_000;
 
 /// Reads every model that the operators of a file name.
 pub(super) fn load(
@@ -105,7 +103,7 @@ pub(super) fn apply(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<TensorId
         number("prompt", 1024, MAX_TOKENS),
         number("output", 256, MAX_TOKENS),
     );
-    let times = number("times", 1, MAX_TIMES);
+    let times = number("times", 1, MAX_COUNT);
     let own = call
         .env
         .get("batch")
@@ -180,7 +178,7 @@ fn run(
         let times = part.times.checked_mul(weight);
         let times = times
             .and_then(|n| n.checked_mul(walk.draft.count))
-            .filter(|n| *n <= 1_000_000_000);
+            .filter(|n| *n <= MAX_COUNT);
         let Some(times) = times else {
             call.wrong("times", "it runs too often");
             return None;
@@ -204,17 +202,24 @@ fn bound(walk: &Walk<'_>, call: &Call<'_, '_>, part: &Part, stage: Stage) -> Opt
         unknown_as_bytes: walk.binding.unknown_as_bytes,
     };
     match part.workload.graph(&binding) {
-        Ok((graph, _)) => Some(graph),
+        Ok((graph, warnings)) => {
+            report(call, warnings);
+            Some(graph)
+        }
         Err(problems) => {
-            for mut problem in problems.0 {
-                if problem.place.is_none() {
-                    let place = call.reader.key_problem("model", problem.code, "").place;
-                    problem.place = place;
-                }
-                call.reader.push(problem);
-            }
+            report(call, problems.0);
             None
         }
+    }
+}
+
+/// Problems without a place point at the part.
+fn report(call: &Call<'_, '_>, problems: Vec<Problem>) {
+    for mut problem in problems {
+        if problem.place.is_none() {
+            problem.place = call.reader.key_problem("model", problem.code, "").place;
+        }
+        call.reader.push(problem);
     }
 }
 

@@ -10,6 +10,9 @@ use crate::workload::{Length, Phase, RequestClass, Requests, Workload};
 /// Most tokens of a length.
 const MAX_TOKENS: u64 = 1 << 32;
 
+/// Most tokens of all contexts and answers of a mix.
+const MAX_ALL: u64 = 1_000_000_000_000;
+
 /// Most requests of a class.
 const MAX_REQUESTS: u64 = 1_000_000;
 
@@ -102,6 +105,11 @@ fn requests(root: &Reader<'_>) -> Option<Requests> {
     let requests = Requests {
         classes: classes.into_iter().collect::<Option<_>>()?,
     };
+    if requests.all_tokens() > MAX_ALL {
+        let message = format!("the mix has more than {MAX_ALL} tokens");
+        root.push(root.key_problem("request", Code::OutOfRange, message));
+        return None;
+    }
     if requests.turns().len() > MAX_TURNS {
         let message = format!("the mix has more than {MAX_TURNS} different turns");
         let problem = root.key_problem("request", Code::OutOfRange, message);

@@ -343,9 +343,9 @@ impl<'a> Walk<'a> {
     }
 
     fn set_channels(&mut self, reader: &Reader<'_>, x: Option<TensorId>) {
-        let Some(size) = x.and_then(|x| self.draft.shape(x).get(1).copied()) else {
-            return;
-        };
+        // Without such an axis it is 0, which no size may be.
+        let size = x.and_then(|x| self.draft.shape(x).get(1).copied());
+        let size = size.unwrap_or_default();
         let frame = self.frame();
         if !frame.has_channels {
             let value = Quantity::number(size as f64);

@@ -3,7 +3,8 @@
 use crate::diag::Code;
 use crate::workload::{OpKind, Role, TensorId, VectorWork};
 
-use super::super::args::{MAX_SIZE, MAX_SMALL};
+use super::super::args::MAX_SIZE;
+use super::super::block::MAX_COUNT;
 use super::super::draft::show;
 use super::super::walk::{Call, Walk};
 use super::check_size;
@@ -122,7 +123,7 @@ pub(super) fn neighbors(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<Tens
     if kind == Search::Farthest {
         call.takes("neighbors", 1, "one set of points")?;
         check_size(call, "neighbors", &[batch, k])?;
-        if k > MAX_SMALL {
+        if walk.draft.count.saturating_mul(k) > MAX_COUNT {
             call.wrong(
                 "neighbors",
                 format!("{k} steps one after the other are too many"),

@@ -3,6 +3,7 @@
 use crate::workload::{Einsum, OpKind, Recurrence, Role, Scan, TensorId, VectorWork};
 
 use super::super::args::{MAX_SIZE, MAX_SMALL};
+use super::super::block::MAX_COUNT;
 use super::super::draft::show;
 use super::super::walk::{Call, Walk};
 use super::check_size;
@@ -96,7 +97,7 @@ pub(super) fn rnn(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<TensorId> 
     args.finish()?;
     let (cell, width, bias, both) = (CELLS[cell?], width?, bias?, both?);
     let steps = shape[1];
-    if steps > MAX_SMALL {
+    if walk.draft.count.saturating_mul(steps) > MAX_COUNT {
         call.wrong(
             "rnn",
             format!("{steps} tokens one after the other are too many"),
