@@ -154,7 +154,7 @@ fn rows_that_cannot_be_priced_stay_empty_and_are_counted() {
 id,chip,stack,regime,op,dtype,shape,note
 b,h100-sxm,x,burst,gemm,bf16,m=64;n=64;k=64,\"kept, quoted\"
 a,no-such-chip,x,burst,gemm,bf16,m=64;n=64;k=64,
-7,h100-sxm,x,burst,moe,bf16,tokens=1,
+7,h100-sxm,x,burst,all_reduce,bf16,num_gpus=2;bytes=1,
 c,h100-sxm,x,burst,gemm,bf16,m=64;n=64,
 d,h100-sxm,x,burst,gemm,bf16,m=64;n=x;k=64,
 e,h100-sxm,x,burst,gemm,bf16,m=1e300;n=64;k=64,
@@ -188,7 +188,7 @@ n,h100-sxm,x,burst,gelu,bf16,m=0;n=64
     assert_eq!(reasons.iter().map(|r| r.1).sum::<usize>(), 13);
     for reason in [
         Unpriced::Chip("no-such-chip".into()),
-        Unpriced::NotModelled("moe"),
+        Unpriced::NotModelled("all_reduce"),
         Unpriced::Missing("k".into()),
         Unpriced::NotANumber("n".into()),
         Unpriced::UnknownKey("bogus".into()),

@@ -257,13 +257,8 @@ fn the_keys_of_documents_are_pinned() {
         }
     }
     expect_test::expect![[r#"
-<<<<<<< HEAD
-        run : fit hardware operators phases schema totals warnings workload
-        run workload: batch dims dtype name output phase prompt shapes software weight_dtype
-=======
         run : deadline fit hardware operators phases schema totals warnings workload
-        run workload: batch dims dtype name output phase prompt requests shapes weight_dtype
->>>>>>> a28572aea64067fad74659bd4ac1e2c8caeb3425
+        run workload: batch dims dtype name output phase prompt requests shapes software weight_dtype
         run hardware: area_m2 assumed name params roofs
         run hardware.roofs: bandwidth_byte_per_s peak_op_per_s
         run totals: activation_peak_bytes average_power_w bytes clock_ratio coverage dynamic_energy_j energy_j energy_parts_j energy_per_output_token_j flops kv_cache_bytes latency_s mac_utilization macs parameters peak_power_w roofline_latency_s state_bytes static_energy_j tokens_per_s tpot_s ttft_s useful_macs weight_bytes
@@ -273,16 +268,12 @@ fn the_keys_of_documents_are_pinned() {
         run phases.0: activation_peak_bytes average_power_w bytes clock_ratio coverage dynamic_energy_j energy_j energy_parts_j energy_per_output_token_j flops kv_cache_bytes latency_s mac_utilization macs parameters peak_power_w phase roofline_latency_s state_bytes static_energy_j steps tokens_per_s tpot_s ttft_s useful_macs weight_bytes
         run operators.0: block bound bytes count energy_j flops fused_into kind latency_s mac_utilization macs mapping name phase power_w roofline_latency_s source
         fit : context fit hardware limits remedies schema warnings workload
-<<<<<<< HEAD
-        fit workload: batch dims dtype name output phase prompt shapes software weight_dtype
-=======
-        fit workload: batch dims dtype name output phase prompt requests shapes weight_dtype
->>>>>>> a28572aea64067fad74659bd4ac1e2c8caeb3425
+        fit workload: batch dims dtype name output phase prompt requests shapes software weight_dtype
         fit fit: capacity_bytes fits margin memory parts required_bytes short_bytes usable_bytes
         fit limits: max_batch max_context min_chips model_context
         fit remedies.0: change detail fits
-        model : context deadline_s dtype family kind name operators origin phase schema symbols totals warnings
-        model totals: activation_peak_bytes active_parameters coverage flops kv_bytes_per_token macs parameters state_bytes_per_sequence weight_bytes
+        model : activations blocks context deadline_s dtype family kind name operators origin phase schema symbols totals warnings
+        model totals: activation_peak_bytes active_parameters coverage expert_bytes expert_bytes_touched flops kv_bytes_per_token macs parameters state_bytes_per_sequence useful_macs weight_bytes
         model operators.0: block count flops input_bytes kind macs name output_bytes source weight_bytes
         chip : active_w assumed cap_w class clock_hz components die_area_m2 hardware idle_w kind name node_m schema source tdp_w warnings
         chip components.0: area_m2 bandwidth_byte_per_s capacity_bytes instances kind name source

@@ -580,7 +580,7 @@ values = [1]
               |
             4 | workload = [{ model = "no-such-model" }]
               |                       ^^^^^^^^^^^^^^^
-              = help: 73 models: wattline list models · or give a path to model.onnx / config.json / model.toml"#]],
+              = help: 213 models: wattline list models · or give a path to model.onnx / config.json / model.toml"#]],
     );
     refused(
         "empty",

@@ -18,16 +18,14 @@ use super::plan::{Input, Job, Plan, digest};
 use super::read::{self, Read};
 use super::space::{Setting, Space, Value};
 
-<<<<<<< HEAD
 /// Before the names of settings of the scenario.
 const SCENARIO: &str = "scenario.";
 
 /// Most scenarios in which settings are tried.
 const MAX_TRIES: usize = 64;
-=======
+
 /// Models within models that are looked at.
 const MAX_PARTS: usize = 4;
->>>>>>> a28572aea64067fad74659bd4ac1e2c8caeb3425
 
 /// Most points of a grid that is priced whole.
 const MAX_POINTS: usize = 1_000_000;

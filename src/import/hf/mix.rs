@@ -243,10 +243,11 @@ pub(super) fn cross(
         Some(source) => {
             let tokens = std::mem::replace(&mut b.tokens, length);
             let made = b.linear(source, &kv);
+            let parts = b.split("split_kv", made, [kv_width, kv_width]);
             b.tokens = tokens;
             let elements = (b.batch * length) as f64 * kv_width as f64;
             let kind = OpKind::KvAppend { elements };
-            b.operator("kv_append", "kv_append", kind, &[made], &cache);
+            b.operator("kv_append", "kv_append", kind, &parts, &cache);
         }
         None => b.hold_linear(&kv),
     }
