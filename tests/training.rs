@@ -251,20 +251,44 @@ fn adapters_stand_beside_the_products_of_an_onnx_graph() {
     assert_eq!(more, adapters);
 }
 
+/// Products that make one gradient instead of two: of a weight, or of what depends on one, with what does not.
+fn first_products(graph: &OpGraph) -> f64 {
+    let mut learned = std::collections::BTreeSet::new();
+    let mut sum = 0.0;
+    for op in graph.operators() {
+        let is_weight = |id: &TensorId| graph.tensor(*id).role == Role::Weight;
+        let carried = |id: &TensorId| {
+            graph.producer(*id).is_none() && graph.tensor(*id).role == Role::Activation
+        };
+        let open = |id: &TensorId| !is_weight(id) && (learned.contains(id) || carried(id));
+        let learns = |id: &&TensorId| is_weight(id) || open(id);
+        if op.macs() > 0.0 && op.inputs.iter().take(2).filter(learns).count() < 2 {
+            sum += op.macs() * op.count as f64;
+        }
+        if op.inputs.iter().any(|id| learns(&id)) {
+            learned.extend(op.outputs.iter().copied());
+        }
+    }
+    sum
+}
+
 #[test]
 fn every_model_trains_at_about_three_times_its_forward_pass() {
     for name in catalog::models() {
-        let sets = [("prompt", "512")];
+        let sets = [("prompt", "256")];
         let (forward, whole) = step(name, &sets);
-        let largest = forward.operators().find(|op| op.macs() > 0.0);
-        let first = largest.map_or(0.0, |op| op.macs() * op.count as f64);
+        let first = first_products(&forward);
         assert!(whole.macs() >= 3.0 * forward.macs() - first, "{name}");
         assert!(whole.macs() <= 3.5 * forward.macs(), "{name}");
-        let (_, again) = step(name, &[("prompt", "512"), ("recompute", "full")]);
-        assert!(again.macs() > whole.macs(), "{name}");
+        let (_, again) = step(name, &[("prompt", "256"), ("recompute", "full")]);
         assert!(again.macs() <= whole.macs() + forward.macs(), "{name}");
+        assert!(again.macs() >= whole.macs(), "{name}");
         let (kept, fewer) = (train::kept(&whole), train::kept(&again));
-        assert!(fewer.total < kept.total, "{name}");
+        // Equal layers are made again from their inputs; a model of one block may have none.
+        if forward.operators().any(|op| op.block.contains("layers.")) {
+            assert!(again.macs() > whole.macs(), "{name}");
+            assert!(fewer.total < kept.total, "{name}");
+        }
     }
 }
 
@@ -331,7 +355,7 @@ fn whole_numbers_are_not_trained() {
 
 #[test]
 fn post_training_is_rollout_scoring_and_update() {
-    let sets = [("batch", "4"), ("prompt", "256"), ("output", "64")];
+    let sets = [("batch", "4"), ("prompt", "512"), ("output", "64")];
     let with = |more: &[(&'static str, &'static str)]| {
         let all: Vec<_> = sets.iter().chain(more).copied().collect();
         priced("llama-3.2-1b", &all)

@@ -301,7 +301,10 @@ fn latent(b: &mut Builder, plan: &LatentPlan, x: TensorId, width: u64, past: u64
     let cache = b.tensor("kv_cache", &shape, keys, Role::KvCache);
     let elements = b.rows() as f64 * (plan.kv_rank + plan.rope) as f64;
     let kind = OpKind::KvAppend { elements };
-    b.operator("kv_append", "kv_append", kind, &[kv, k_rotated], &[cache]);
+    let joined = b.stream("join_kv.out", plan.kv_rank + plan.rope);
+    let join = OpKind::Layout(View::Free);
+    b.operator("join_kv", "concat", join, &[kv, k_rotated], &[joined]);
+    b.operator("kv_append", "kv_append", kind, &[joined], &[cache]);
     let absorbed = match b.software.latent {
         Latent::Auto => b.tokens < total,
         Latent::Naive => false,

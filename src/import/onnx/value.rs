@@ -246,6 +246,9 @@ pub(super) fn spread(from: &[i64], to: &[i64]) -> Vec<usize> {
 
 /// Row-major order of `dims`, each axis with its own distance in the tensor that is read.
 pub(super) fn walk(dims: &[i64], along: impl Fn(usize) -> usize, n: usize) -> Vec<usize> {
+    if dims.contains(&0) {
+        return Vec::new();
+    }
     let mut out = Vec::with_capacity(n);
     out.push(0);
     // Each axis, outermost first, replaces a place by those along it.

@@ -194,7 +194,8 @@ fn wide(dtype: Dtype) -> Dtype {
 /// All tensors that depend on what is trained.
 ///
 /// A layer that repeats hands a gradient to the layer before it, so what it reads from outside in the
-/// shape of its own result is wanted as soon as anything within it is.
+/// shape of its own result is wanted as soon as anything within it is. What nothing makes is handed from one
+/// execution of a repeated operator to the next, as the state of a recurrent layer is.
 fn wanted(graph: &OpGraph, trained: FxHashSet<TensorId>) -> FxHashSet<TensorId> {
     let mut wanted = trained;
     flow(graph, &mut wanted);
@@ -210,11 +211,10 @@ fn wanted(graph: &OpGraph, trained: FxHashSet<TensorId>) -> FxHashSet<TensorId> 
             .collect();
         entering.extend(op.inputs.iter().copied().filter(|input| {
             let tensor = graph.tensor(*input);
-            let from_outside = graph.producer(*input).is_some() && repeated(*input) != op.count;
-            from_outside
-                && !wanted.contains(input)
-                && tensor.role == Role::Activation
-                && made.contains(&tensor.shape.as_slice())
+            let is_open = !wanted.contains(input) && tensor.role == Role::Activation;
+            let from_outside =
+                || repeated(*input) != op.count && made.contains(&tensor.shape.as_slice());
+            is_open && (graph.producer(*input).is_none() || from_outside())
         }));
     }
     if !entering.is_empty() {
