@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use divan::{Bencher, black_box};
 use wattline::hardware::{Profile, System};
 use wattline::simulate::{Fidelity, Memo, run};
-use wattline::workload::{Precision, Scenario, Workload};
+use wattline::workload::{Binding, Precision, Scenario, Workload};
 use wattline::{catalog, import};
 
 fn main() {
@@ -87,6 +87,30 @@ fn point_llama_warm(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn point_resnet50_cold(bencher: Bencher<'_, '_>) {
     point(bencher, "resnet-50", "edge-npu", "int8", false);
+}
+
+/// One design point of a mixture of experts with latent attention, all prices new.
+#[divan::bench]
+fn point_deepseek_v3_cold(bencher: Bencher<'_, '_>) {
+    point(bencher, "deepseek-v3", "h100-sxm", "fp8", false);
+}
+
+/// Reading and building a configuration of a hybrid with experts.
+#[divan::bench]
+fn import_qwen3_next(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| {
+        let graph = model("qwen3-next-80b-a3b").graph(&Binding::infer());
+        graph.expect("builds").0.len()
+    });
+}
+
+/// Reading and building a graph of about 900 operators written in TOML.
+#[divan::bench]
+fn import_sd_unet_toml(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| {
+        let graph = model("sd-1.5-unet").graph(&Binding::infer());
+        graph.expect("builds").0.len()
+    });
 }
 
 /// Import and binding of a graph of about 120 nodes.

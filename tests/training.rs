@@ -355,7 +355,7 @@ fn whole_numbers_are_not_trained() {
 
 #[test]
 fn post_training_is_rollout_scoring_and_update() {
-    let sets = [("batch", "4"), ("prompt", "512"), ("output", "64")];
+    let sets = [("batch", "4"), ("prompt", "256"), ("output", "64")];
     let with = |more: &[(&'static str, &'static str)]| {
         let all: Vec<_> = sets.iter().chain(more).copied().collect();
         priced("llama-3.2-1b", &all)
