@@ -15,6 +15,8 @@ mod encoder;
 mod ends;
 mod experts;
 mod family;
+#[cfg(test)]
+mod family_tests;
 mod feed;
 mod fields;
 mod formats;
