@@ -224,8 +224,14 @@ impl Operator {
                 Bytes::ZERO
             }
             OpKind::Attention(attention) if index == 1 || index == 2 => {
-                let share = attention.keys_read() / (attention.kv_len as f64).max(1.0);
-                whole * share.min(1.0)
+                // A windowed cache may hold fewer keys than a long prompt brings along and reads.
+                let width = if index == 1 {
+                    attention.qk_dim
+                } else {
+                    attention.v_dim
+                };
+                let heads = attention.batch as f64 * attention.kv_heads as f64;
+                Bytes(attention.keys_read() * heads * width as f64 * tensor.element_bytes())
             }
             // The cache is written in place: what it held before is not read.
             OpKind::KvAppend { elements } => Bytes(elements * tensor.element_bytes()).min(whole),

@@ -156,3 +156,18 @@ fn images_run_the_tower_and_text_alone_does_not() {
     assert_eq!(one.0 - none.0, tower);
     assert_eq!(two.0 - none.0, 2.0 * tower);
 }
+
+#[test]
+fn keys_out_of_sight_are_not_read() {
+    let read = |graph: &OpGraph, name: &str| {
+        let op = operator(graph, name);
+        op.bytes_read(1, graph.tensor(op.inputs[1])).0
+    };
+    // Token 10,000 of Llama 4 sees 10,000 - 8,192 tokens of its chunk: 8 heads x 128 in two bytes.
+    let graph = step("llama-4-scout", 1, 9_999);
+    assert_eq!(read(&graph, "layers.chunked.attention"), 1808.0 * 2048.0);
+    assert_eq!(read(&graph, "layers.full.attention"), 10_000.0 * 2048.0);
+    // A prompt longer than the window reads the keys of all its tokens: 4 heads x 256 in two bytes.
+    let graph = step("gemma-2-2b", 6000, 0);
+    assert_eq!(read(&graph, "layers.sliding.attention"), 6000.0 * 2048.0);
+}
