@@ -10,6 +10,9 @@ use super::{Base, Content, Entry, Kind};
 /// Largest text that is read, in bytes: a guard against reading weights as a profile.
 const TEXT_LIMIT: u64 = 64 << 20;
 
+/// Largest description in TOML: its tree takes some hundred times as much.
+const TOML_LIMIT: u64 = 2 << 20;
+
 /// Extensions of files that hold weights or compiled programs, not a graph that can be read.
 const FOREIGN: [&str; 10] = [
     "safetensors",
@@ -28,7 +31,8 @@ const FOREIGN: [&str; 10] = [
 pub(super) fn read(path: &str, kind: Kind) -> Result<Entry, Problems> {
     let content = match kind {
         Kind::Onnx => Content::Bytes(bytes(path, u64::MAX)?),
-        Kind::Json | Kind::Toml | Kind::Csv => Content::Text(utf8(path, bytes(path, TEXT_LIMIT)?)?),
+        Kind::Toml => Content::Text(utf8(path, bytes(path, TOML_LIMIT)?)?),
+        Kind::Json | Kind::Csv => Content::Text(utf8(path, bytes(path, TEXT_LIMIT)?)?),
     };
     Ok(entry(path, kind, content))
 }

@@ -7,7 +7,7 @@ use super::{Node, Table, Text, Value};
 use crate::diag::{Code, Problem, Problems, Source};
 
 /// Texts longer than this are no description of a chip, a workload or a sweep.
-const MAX_TEXT: usize = 8 << 20;
+const MAX_TEXT: usize = 2 << 20;
 
 impl Table {
     /// Reads a TOML text; entries keep the order of the file.
@@ -17,7 +17,7 @@ impl Table {
     pub fn parse(source: &Source) -> Result<Self, Problems> {
         let mut problems = Problems::new();
         if source.text.len() > MAX_TEXT {
-            let message = format!("`{}` is larger than 8 MiB", source.name);
+            let message = format!("`{}` is larger than 2 MiB", source.name);
             return Err(Problem::new(Code::Syntax, message).into());
         }
         let (tree, errors) = DeTable::parse_recoverable(&source.text);
