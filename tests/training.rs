@@ -526,7 +526,6 @@ fn experts_get_gradients_of_the_rows_that_went_to_them() {
         rows: 128,
         n: 48,
         k: 32,
-        imbalance: 1.0,
         dtype: Dtype::Bf16,
     });
     chain.add("experts", experts, &["x", "experts"], &["y"]);

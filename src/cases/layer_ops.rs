@@ -79,7 +79,6 @@ pub(super) fn moe(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
             rows,
             n,
             k,
-            imbalance: 1.0,
             dtype,
         })
     };

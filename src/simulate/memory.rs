@@ -84,7 +84,7 @@ fn stages(phase: Phase, scenario: &Scenario) -> Vec<(Phase, Stage)> {
     let mix = scenario.requests.as_ref();
     let by_request = matches!(phase, Phase::Prefill | Phase::Decode | Phase::Generate);
     if let Some(requests) = mix.filter(|_| by_request) {
-        return mix::largest(phase, requests, scenario.batch_size());
+        return mix::largest(phase, requests, scenario);
     }
     let prompt = scenario.prompt;
     let part = |whole: u64| (PREFILL_CHUNK / scenario.batch_size().max(1)).clamp(1, whole.max(1));
@@ -94,7 +94,7 @@ fn stages(phase: Phase, scenario: &Scenario) -> Vec<(Phase, Stage)> {
     let last = (scenario.output > 0).then(|| {
         let past = prompt.saturating_add(scenario.output - 1);
         let stage = match speculation(scenario) {
-            Some(speculation) => check(past, &speculation, scenario),
+            Some(speculation) => check(past, &speculation, past.saturating_add(1)),
             None => Stage::Tokens { tokens: 1, past },
         };
         (Phase::Decode, stage)

@@ -1,5 +1,7 @@
 //! One phase: its steps priced, settled under the power cap, and summed.
 
+use rustc_hash::FxHashMap;
+
 use crate::cost::{Bound, Cost, EnergyBook};
 use crate::hardware::System;
 use crate::power::{Entry, Settled, dynamic, settle};
@@ -25,7 +27,7 @@ impl std::ops::Deref for PricedStep<'_> {
     }
 }
 
-/// Sums the steps of a phase. All steps have the same operators at different sizes.
+/// Sums the steps of a phase.
 pub(super) fn summarize(
     phase: Phase,
     system: &System,
@@ -34,7 +36,7 @@ pub(super) fn summarize(
 ) -> PhaseEstimate {
     let entries: Vec<Entry<'_>> = steps.iter().flat_map(|s| entries(system, s)).collect();
     let settled = settle(system, &entries);
-    let operators = operators(phase_weight(steps), system, steps, &settled);
+    let operators = operators(system, steps, &settled);
     let totals = totals(system, steps, &entries, &settled, &operators, fidelity);
     let peaks = steps.iter().map(|s| s.peak);
     PhaseEstimate {
@@ -67,53 +69,104 @@ pub(super) fn overhead(system: &System, priced: &Priced) -> Seconds {
     }
 }
 
-/// One row per operator: means over the steps, weighted by how often they run.
+/// Where an operator stands in each step; `None` in steps without it.
+struct Row {
+    /// The first step that has it.
+    first: usize,
+    /// `[step]`: index into its prices.
+    at: Vec<Option<usize>>,
+}
+
+/// Operators of all steps, in order of first appearance, known by their names; several of one name in a
+/// graph are told apart by their order.
+///
+/// Steps of one phase may differ: a prompt behind a cache may take another form, and an encoder runs once.
+fn rows(steps: &[PricedStep<'_>]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut known: FxHashMap<(&str, usize), usize> = FxHashMap::default();
+    for (n, step) in steps.iter().enumerate() {
+        let mut seen: FxHashMap<&str, usize> = FxHashMap::default();
+        for (i, priced) in step.prices.iter().enumerate() {
+            let name = step.step.graph.operator(priced.op).name.as_str();
+            let nth = seen.entry(name).or_default();
+            let row = *known.entry((name, *nth)).or_insert_with(|| {
+                rows.push(Row {
+                    first: n,
+                    at: vec![None; steps.len()],
+                });
+                rows.len() - 1
+            });
+            *nth += 1;
+            rows[row].at[n] = Some(i);
+        }
+    }
+    rows
+}
+
+/// One row per operator: means over the steps that have it, weighted by how often they run.
 fn operators(
-    n_steps: u64,
     system: &System,
     steps: &[PricedStep<'_>],
     settled: &Settled,
 ) -> Vec<OperatorEstimate> {
-    let Some(first) = steps.first() else {
-        return Vec::new();
+    let all = rows(steps);
+    all.iter()
+        .map(|row| operator(system, steps, settled, row))
+        .collect()
+}
+
+fn operator(
+    system: &System,
+    steps: &[PricedStep<'_>],
+    settled: &Settled,
+    row: &Row,
+) -> OperatorEstimate {
+    let present = || {
+        steps
+            .iter()
+            .zip(&row.at)
+            .filter_map(|(s, at)| Some((s, (*at)?)))
     };
-    let rows = first.prices.iter().enumerate();
-    rows.map(|(i, priced)| {
-        let op = first.graph.operator(priced.op);
-        let mut mean = Mean::new(system);
-        for step in steps {
-            let share = step.weight as f64 / n_steps.max(1) as f64;
-            mean.add(system, step, &step.prices[i], settled, share);
-        }
-        let carrier = first.fusion.carrier(priced.op);
-        let bytes = system.memories.iter().zip(&mean.bytes);
-        let power = match (mean.energy, settled.standing, mean.latency.0 > 0.0) {
-            (Some(energy), Some(standing), true) => Some(standing + energy / mean.latency),
-            _ => None,
-        };
-        OperatorEstimate {
-            name: op.name.clone(),
-            block: op.block.clone(),
-            kind: op.kind.name(),
-            source: op.source.clone(),
-            count: op.count * n_steps,
-            macs: mean.macs,
-            useful_macs: mean.useful_macs,
-            latency: mean.latency,
-            roofline_latency: mean.roofline,
-            energy: mean.energy,
-            power,
-            mac_utilization: utilization(mean.useful_macs, mean.peak_time, mean.latency),
-            bound: match carrier {
-                Some(_) => "fused".to_owned(),
-                None => binding(system, &priced.cost, overhead(system, priced)),
-            },
-            bytes: bytes.map(|(m, b)| (m.name.clone(), *b)).collect(),
-            fused_into: carrier.map(|c| first.graph.operator(c).name.clone()),
-            mapping: priced.cost.mapping.clone(),
-        }
-    })
-    .collect()
+    let n_steps: u64 = present().map(|(s, _)| s.weight).sum();
+    let mut mean = Mean::new(system);
+    // Layers of one name may be repeated differently in graphs of another form.
+    let mut executions: u64 = 0;
+    for (step, i) in present() {
+        let count = step.graph.operator(step.prices[i].op).count;
+        executions = executions.saturating_add(count.saturating_mul(step.weight));
+        let share = step.weight as f64 / n_steps.max(1) as f64;
+        mean.add(system, step, &step.prices[i], settled, share);
+    }
+    let first = &steps[row.first];
+    let priced = &first.prices[row.at[row.first].unwrap_or(0)];
+    let op = first.graph.operator(priced.op);
+    let carrier = first.fusion.carrier(priced.op);
+    let bytes = system.memories.iter().zip(&mean.bytes);
+    let power = match (mean.energy, settled.standing, mean.latency.0 > 0.0) {
+        (Some(energy), Some(standing), true) => Some(standing + energy / mean.latency),
+        _ => None,
+    };
+    OperatorEstimate {
+        name: op.name.clone(),
+        block: op.block.clone(),
+        kind: op.kind.name(),
+        source: op.source.clone(),
+        count: executions,
+        macs: mean.macs,
+        useful_macs: mean.useful_macs,
+        latency: mean.latency,
+        roofline_latency: mean.roofline,
+        energy: mean.energy,
+        power,
+        mac_utilization: utilization(mean.useful_macs, mean.peak_time, mean.latency),
+        bound: match carrier {
+            Some(_) => "fused".to_owned(),
+            None => binding(system, &priced.cost, overhead(system, priced)),
+        },
+        bytes: bytes.map(|(m, b)| (m.name.clone(), *b)).collect(),
+        fused_into: carrier.map(|c| first.graph.operator(c).name.clone()),
+        mapping: priced.cost.mapping.clone(),
+    }
 }
 
 /// The resource that sets the time, or the launch if that takes longer.

@@ -204,17 +204,15 @@ fn generation(scenario: &Scenario, phases: &[PhaseEstimate], totals: &Totals) ->
     let decode = of(Phase::Decode).filter(|p| p.steps > 0);
     let each = scenario.requests.as_ref();
     let each = each.map_or(scenario.output, |mix| mix.output_tokens());
-    let tokens = (each * scenario.batch_size()) as f64;
+    let tokens = each as f64 * scenario.batch_size() as f64;
     // The mean over all calls of a mix; without one there is one.
     let first = |p: &PhaseEstimate| p.totals.latency / p.steps.max(1) as f64;
-    // A step may make several tokens; each step of a mix makes one.
-    let later = |p: &PhaseEstimate| match &scenario.requests {
-        Some(_) => p.steps as f64,
-        None => scenario.output.saturating_sub(1) as f64,
-    };
+    // Tokens behind the first of each call; a step may make several.
+    let calls = of(Phase::Prefill).map_or(1, |p| p.steps.max(1));
+    let later = each.saturating_sub(calls) as f64;
     Generation {
         ttft: of(Phase::Prefill).map_or(Seconds::ZERO, first),
-        tpot: decode.map(|p| p.totals.latency / later(p)),
+        tpot: decode.map(|p| p.totals.latency / later),
         tokens_per_s: tokens / totals.latency.0,
         energy_per_output_token: totals.energy.map(|e| e / tokens),
     }

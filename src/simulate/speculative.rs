@@ -14,10 +14,9 @@ pub(super) fn checks(tokens: u64, speculation: &Speculation) -> u64 {
 }
 
 /// The stage of one check behind `past` tokens: the last token and those proposed. It ends no later than
-/// the last token that is asked for.
-pub(super) fn check(past: u64, speculation: &Speculation, scenario: &Scenario) -> Stage {
+/// `end`, the last token that is asked for.
+pub(super) fn check(past: u64, speculation: &Speculation, end: u64) -> Stage {
     let tokens = speculation.tokens + 1;
-    let end = scenario.prompt.saturating_add(scenario.output);
     Stage::Check {
         tokens,
         past: past.min(end.saturating_sub(tokens)),
@@ -41,7 +40,7 @@ pub(super) fn with_draft(
     };
     let (stage, count) = match (phase, stage) {
         (Phase::Prefill, Stage::Tokens { .. }) => (stage, 1),
-        (Phase::Decode, Stage::Check { past, .. } | Stage::Tokens { past, .. }) => {
+        (Phase::Decode, Stage::Check { past, .. }) => {
             // The middle one of its steps.
             let past = past.saturating_add(speculation.tokens / 2);
             (Stage::Tokens { tokens: 1, past }, speculation.tokens)

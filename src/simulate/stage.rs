@@ -49,7 +49,7 @@ pub fn phase_of(workload: &Workload, scenario: &Scenario) -> Result<Phase, Probl
 pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
     let by_request = matches!(phase, Phase::Prefill | Phase::Decode | Phase::Generate);
     if let Some(requests) = scenario.requests.as_ref().filter(|_| by_request) {
-        return mix::steps(phase, requests);
+        return mix::steps(phase, requests, scenario);
     }
     let prefill = Step {
         phase: Phase::Prefill,
@@ -59,40 +59,13 @@ pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
         },
         weight: 1,
     };
-    let decode = |past: u64, weight: u64| Step {
-        phase: Phase::Decode,
-        stage: Stage::Tokens { tokens: 1, past },
-        weight,
-    };
     let answered = scenario.prompt.saturating_add(scenario.output);
     let whole = |phase: Phase, tokens: u64, weight: u64| Step {
         phase,
         stage: Stage::Check { tokens, past: 0 },
         weight,
     };
-    // Tokens behind the first.
-    let n_tokens = scenario.output.saturating_sub(1);
-    let speculation = speculation(scenario);
-    let n_steps = speculation
-        .as_ref()
-        .map_or(n_tokens, |s| checks(n_tokens, s));
-    let parts = n_steps.min(SAMPLES);
-    let decodes = (0..parts).map(|i| {
-        let (from, to) = (n_steps * i / parts, n_steps * (i + 1) / parts);
-        let middle = (from + to - 1) / 2;
-        match &speculation {
-            None => decode(scenario.prompt.saturating_add(middle), to - from),
-            Some(speculation) => {
-                let made = (middle as f64 * speculation.tokens_per_check()) as u64;
-                let past = scenario.prompt.saturating_add(made);
-                Step {
-                    phase: Phase::Decode,
-                    stage: check(past, speculation, scenario),
-                    weight: to - from,
-                }
-            }
-        }
-    });
+    let decodes = decodes(scenario.prompt, scenario.output, SAMPLES, scenario);
     match phase {
         Phase::Infer => vec![Step {
             phase,
@@ -100,7 +73,7 @@ pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
             weight: 1,
         }],
         Phase::Prefill => vec![prefill],
-        Phase::Decode => decodes.collect(),
+        Phase::Decode => decodes,
         Phase::Generate => std::iter::once(prefill).chain(decodes).collect(),
         Phase::Train => vec![whole(phase, scenario.prompt, 1)],
         Phase::Score => vec![whole(phase, answered, scenario.software.score_passes)],
@@ -113,6 +86,41 @@ pub fn steps(phase: Phase, scenario: &Scenario) -> Vec<Step> {
             .chain(std::iter::once(whole(Phase::Train, answered, 1)))
             .collect(),
     }
+}
+
+/// Decode steps of one request behind `prompt` tokens in at most `parts` equal parts, each priced at its
+/// middle; checks of proposed tokens where decoding is speculative.
+pub(super) fn decodes(prompt: u64, output: u64, parts: u64, scenario: &Scenario) -> Vec<Step> {
+    // Tokens behind the first.
+    let n_tokens = output.saturating_sub(1);
+    let speculation = speculation(scenario);
+    let n_steps = speculation
+        .as_ref()
+        .map_or(n_tokens, |s| checks(n_tokens, s));
+    let parts = n_steps.min(parts);
+    let part = |i: u64| {
+        // In 128 bits, since lengths may be large.
+        let cut = |i: u64| (u128::from(n_steps) * u128::from(i) / u128::from(parts)) as u64;
+        let (from, to) = (cut(i), cut(i + 1));
+        let middle = from + (to - from - 1) / 2;
+        let stage = match &speculation {
+            None => Stage::Tokens {
+                tokens: 1,
+                past: prompt.saturating_add(middle),
+            },
+            Some(speculation) => {
+                let made = (middle as f64 * speculation.tokens_per_check()) as u64;
+                let end = prompt.saturating_add(output);
+                check(prompt.saturating_add(made), speculation, end)
+            }
+        };
+        Step {
+            phase: Phase::Decode,
+            stage,
+            weight: to - from,
+        }
+    };
+    (0..parts).map(part).collect()
 }
 
 /// What a model needs to make a step's graph.

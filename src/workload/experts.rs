@@ -15,8 +15,6 @@ pub struct Experts {
     pub n: u64,
     /// Width of the input.
     pub k: u64,
-    /// Rows of the fullest expert over the mean; 1 if all are equal.
-    pub imbalance: f64,
     /// Format of the products.
     pub dtype: Dtype,
 }
@@ -25,22 +23,6 @@ impl Experts {
     /// Multiply-accumulates: every row meets one weight.
     pub fn macs(&self) -> f64 {
         self.rows as f64 * self.n as f64 * self.k as f64
-    }
-
-    /// Mean rows of a touched expert.
-    pub fn rows_each(&self) -> f64 {
-        self.rows as f64 / self.touched.max(1.0)
-    }
-
-    /// Rows with those that fill up the last tile of every touched expert, expected.
-    ///
-    /// A tile of `t` rows is half empty in the mean where an expert has many tiles; an expert with fewer
-    /// rows than a tile fills one: `touched · max(t, rows_each + (t - 1)/2)`.
-    ///
-    /// Source: derived.
-    pub fn padded_rows(&self, tile: u64) -> f64 {
-        let t = tile.max(1) as f64;
-        self.touched * t.max(self.rows_each() + (t - 1.0) / 2.0)
     }
 }
 
@@ -126,21 +108,5 @@ mod tests {
         assert!((skewed.chances[0] * 16.0 - 3.0).abs() < 1e-6);
         assert!((skewed.chances.iter().sum::<f64>() - 4.0).abs() < 1e-9);
         assert!(skewed.touched(16.0) < Popularity::new(64, 4, 1.0).touched(16.0));
-    }
-
-    #[test]
-    fn tiles_are_filled_up_for_each_expert() {
-        let experts = Experts {
-            experts: 8,
-            touched: 8.0,
-            rows: 16,
-            n: 1,
-            k: 1,
-            imbalance: 1.0,
-            dtype: Dtype::Bf16,
-        };
-        // Two rows each in tiles of 64; without tiles nothing is added.
-        assert_eq!(experts.padded_rows(64), 512.0);
-        assert_eq!(experts.padded_rows(1), 16.0);
     }
 }

@@ -159,7 +159,6 @@ fn beside(
             rows: m,
             n,
             k,
-            imbalance: 1.0,
             dtype,
         }),
     };

@@ -126,7 +126,7 @@ pub struct Software {
     pub window: Option<u64>,
     /// Form of recurrences.
     pub scan: ScanForm,
-    /// Rows of the fullest expert over the mean.
+    /// How often the favorite expert is chosen over the mean.
     pub imbalance: f64,
     /// Rank of low-rank adapters on all linear layers; 0 without.
     pub lora_rank: u64,
@@ -334,7 +334,7 @@ pub const KNOBS: [Knob; 18] = [
     Knob {
         name: "imbalance",
         allowed: "give a number from 1 to 1000",
-        doc: "rows of the fullest expert over the mean",
+        doc: "how often the favorite expert is chosen over the mean: the others are read less often",
         set: |s, t| number(t, 1.0, 1000.0).map(|x| s.imbalance = x),
         get: |s| s.imbalance.to_string(),
     },

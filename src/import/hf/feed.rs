@@ -136,7 +136,6 @@ impl Group<'_> {
             rows: b.rows().saturating_mul(plan.top_k),
             n: output,
             k: input,
-            imbalance: b.software.imbalance,
             dtype: b.formats.experts_product,
         });
         b.operator(name, "grouped_linear", kind, &inputs, &[y]);

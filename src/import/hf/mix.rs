@@ -115,7 +115,7 @@ fn output(b: &mut Builder, plan: &AttentionPlan, mut mixed: TensorId, width: u64
 
 /// What the queries of a pass see: the mask, the keys that the operator reads, those that the cache holds
 /// and those that are new to it.
-struct View3 {
+struct Seen {
     mask: Mask,
     kv_len: u64,
     held: Option<u64>,
@@ -124,15 +124,15 @@ struct View3 {
 
 /// Keys out of every query's window are not in the operator: it reads `min(T, S + w - 1)` keys, and the
 /// cache holds `min(T, w)`, of `T = past + S` tokens.
-fn seen(b: &Builder, sight: Sight, past: u64) -> View3 {
+fn seen(b: &Builder, sight: Sight, past: u64) -> Seen {
     let total = past + b.tokens;
-    let window = |w: u64| View3 {
+    let window = |w: u64| Seen {
         mask: Mask::Window(w),
         kv_len: total.min(b.tokens + w - 1),
         held: Some(total.min(w)),
         new: b.tokens.min(w),
     };
-    let view = |mask, kv_len, held| View3 {
+    let view = |mask, kv_len, held| Seen {
         mask,
         kv_len,
         held,
@@ -149,9 +149,10 @@ fn seen(b: &Builder, sight: Sight, past: u64) -> View3 {
         (Sight::Past, Some(w)) => window(w),
         (Sight::Window(w), limit) => window(limit.map_or(w, |l| l.min(w))),
         (Sight::Chunk(c), Some(w)) if w < c => window(w),
-        (Sight::Chunk(c), _) => View3 {
+        (Sight::Chunk(c), _) => Seen {
             mask: Mask::Chunk(c),
-            kv_len: total,
+            // Whole chunks before the first new token are out of sight of all.
+            kv_len: b.tokens + past % c,
             held: Some(total.min(c)),
             new: b.tokens.min(c),
         },
@@ -171,8 +172,8 @@ fn core(b: &mut Builder, plan: &AttentionPlan, qkv: [TensorId; 3], past: u64) ->
             b.tensor("k_cache", &of_k, keys, Role::KvCache),
             b.tensor("v_cache", &of_v, keys, Role::KvCache),
         ];
-        let each = plan.kv_heads * (plan.head_dim + plan.v_dim) / 2;
-        let elements = (b.batch * seen.new) as f64 * each as f64;
+        let each = plan.kv_heads as f64 * (plan.head_dim + plan.v_dim) as f64 / 2.0;
+        let elements = (b.batch * seen.new) as f64 * each;
         let kind = OpKind::KvAppend { elements };
         b.operator("kv_append", "kv_append", kind, &[k, v], &cache);
         [k, v] = cache;
@@ -295,24 +296,25 @@ fn latent(b: &mut Builder, plan: &LatentPlan, x: TensorId, width: u64, past: u64
         &[q, k_rope],
         &[q_rotated, k_rotated],
     );
-    let total = past + b.tokens;
+    let seen = seen(b, Sight::Past, past);
     let keys = b.formats.kv;
-    let shape = [b.batch, 1, total, plan.kv_rank + plan.rope];
+    let held = seen.held.unwrap_or(seen.kv_len);
+    let shape = [b.batch, 1, held, plan.kv_rank + plan.rope];
     let cache = b.tensor("kv_cache", &shape, keys, Role::KvCache);
-    let elements = b.rows() as f64 * (plan.kv_rank + plan.rope) as f64;
+    let elements = (b.batch * seen.new) as f64 * (plan.kv_rank + plan.rope) as f64;
     let kind = OpKind::KvAppend { elements };
     let joined = b.stream("join_kv.out", plan.kv_rank + plan.rope);
     let join = OpKind::Layout(View::Free);
     b.operator("join_kv", "concat", join, &[kv, k_rotated], &[joined]);
     b.operator("kv_append", "kv_append", kind, &[joined], &[cache]);
     let absorbed = match b.software.latent {
-        Latent::Auto => b.tokens < total,
+        Latent::Auto => is_cheaper_absorbed(b, plan, &seen),
         Latent::Naive => false,
         Latent::Absorbed => true,
     };
     let mixed = match absorbed {
-        true => absorbed_core(b, plan, q_rotated, cache, total),
-        false => naive_core(b, plan, q_rotated, cache, total),
+        true => absorbed_core(b, plan, q_rotated, cache, &seen),
+        false => naive_core(b, plan, q_rotated, cache, &seen),
     };
     let out = Linear::new("o_proj", plan.heads * plan.v_dim, width).biased(plan.bias);
     b.linear(mixed, &out)
@@ -330,24 +332,34 @@ fn queries(b: &mut Builder, plan: &LatentPlan, x: TensorId, width: u64) -> Tenso
     }
 }
 
+/// Whether the absorbed form takes fewer multiply-accumulates: per head, `pairs·(2·rank + rope)` and two
+/// products with the expansion for each new token, against `pairs·(nope + rope + v)` and the expansion of each key.
+fn is_cheaper_absorbed(b: &Builder, plan: &LatentPlan, seen: &Seen) -> bool {
+    let of = |n: u64| n as f64;
+    let expansion = of(plan.kv_rank) * of(plan.nope + plan.v_dim);
+    let pairs = products(b, plan, seen, (1, 1, 1), b.formats.kv).useful_pairs();
+    let absorbed = pairs * of(2 * plan.kv_rank + plan.rope) + of(b.tokens) * expansion;
+    let naive = pairs * of(plan.nope + plan.rope + plan.v_dim) + of(seen.kv_len) * expansion;
+    absorbed < naive
+}
+
 /// Both products of latent attention.
 fn products(
     b: &Builder,
     plan: &LatentPlan,
-    total: u64,
+    seen: &Seen,
     (kv_heads, qk_dim, v_dim): (u64, u64, u64),
     keys: Dtype,
 ) -> Attention {
-    let window = b.software.window;
     Attention {
         batch: b.batch,
         q_heads: plan.heads,
         kv_heads,
         q_len: b.tokens,
-        kv_len: window.map_or(total, |w| total.min(b.tokens + w - 1)),
+        kv_len: seen.kv_len,
         qk_dim,
         v_dim,
-        mask: window.map_or(Mask::Causal, Mask::Window),
+        mask: seen.mask,
         dtype: b.formats.attention(keys),
     }
 }
@@ -357,9 +369,10 @@ fn naive_core(
     plan: &LatentPlan,
     q: TensorId,
     cache: TensorId,
-    total: u64,
+    seen: &Seen,
 ) -> TensorId {
     let (heads, nope, rope, v_dim) = (plan.heads, plan.nope, plan.rope, plan.v_dim);
+    let total = seen.kv_len;
     let tokens = std::mem::replace(&mut b.tokens, total);
     let expansion = Linear::new("kv_b_proj", plan.kv_rank, heads * (nope + v_dim));
     let expanded = b.linear(cache, &expansion);
@@ -373,7 +386,7 @@ fn naive_core(
     let split = OpKind::Layout(View::Free);
     b.operator("split_v", "split", split, &[expanded], &[v]);
     let keys = b.formats.activation;
-    let attention = products(b, plan, total, (heads, nope + rope, v_dim), keys);
+    let attention = products(b, plan, seen, (heads, nope + rope, v_dim), keys);
     attend(b, attention, [q, k, v], &[])
 }
 
@@ -382,7 +395,7 @@ fn absorbed_core(
     plan: &LatentPlan,
     q: TensorId,
     cache: TensorId,
-    total: u64,
+    seen: &Seen,
 ) -> TensorId {
     let (heads, nope, rope, v_dim) = (plan.heads, plan.nope, plan.rope, plan.v_dim);
     let (rank, rows) = (plan.kv_rank, b.rows());
@@ -410,7 +423,7 @@ fn absorbed_core(
     let absorbed = b.stream("absorb_q.out", heads * (rank + rope));
     b.operator("absorb_q", "matmul", into_q, &[q, of_k], &[absorbed]);
     let keys = b.formats.kv;
-    let attention = products(b, plan, total, (1, rank + rope, rank), keys);
+    let attention = products(b, plan, seen, (1, rank + rope, rank), keys);
     let mixed = attend(b, attention, [absorbed, cache, cache], &[]);
     let y = b.stream("absorb_v.out", heads * v_dim);
     b.operator("absorb_v", "matmul", out_of, &[mixed, of_v], &[y]);

@@ -10,7 +10,7 @@ use super::ends::{self, Wanted};
 use super::formats::Formats;
 use super::layer;
 use super::mix::Context;
-use super::plan::{Extent, Input, Plan};
+use super::plan::{Extent, Head, Input, Plan};
 use super::sources::{self, Items};
 
 /// Tokens of one forward pass of a decoder unless the user binds `seq`.
@@ -24,6 +24,9 @@ const BATCH_LIMIT: u64 = 1 << 24;
 
 /// Most tokens of a sequence accepted.
 const TOKEN_LIMIT: u64 = 1 << 32;
+
+/// Most vectors of all sequences of one pass: products with a width stay below 2^64.
+const MOST_ROWS: f64 = 1e12;
 
 /// Most images of a sequence accepted.
 const IMAGE_LIMIT: u64 = 1 << 16;
@@ -174,6 +177,19 @@ impl Configured {
         let of_source = self.plan.sources.iter().map(|s| s.input_tokens(source));
         let longest = of_source.max().unwrap_or(1);
         limit("tokens of the tower", longest, 1, TOKEN_LIMIT);
+        let of_items = batch as f64 * images.max(1) as f64 * longest as f64;
+        if of_items > MOST_ROWS {
+            let message = "batch x images x tokens of the tower are too many";
+            let note = format!("allowed are {MOST_ROWS:e}");
+            problems.push(Problem::new(Code::OutOfRange, message).note(note));
+        }
+        let made: u64 = self.image_tokens(images);
+        if made > tokens && past == 0 {
+            let message =
+                format!("{images} images make {made} tokens, and the sequence has {tokens}");
+            let help = format!("give at least {made} tokens with --prompt, or --dim seq");
+            problems.push(Problem::new(Code::FixedDim, message).help(help));
+        }
         let positions = match &self.plan.input {
             Input::Tokens(tokens) => tokens.positions.map(|p| p.usable),
             Input::Patches(_) | Input::Sound(_) | Input::Vectors => None,
@@ -197,6 +213,19 @@ impl Configured {
             images,
         };
         problems.or(sizes).map(|(sizes, _)| sizes)
+    }
+
+    /// Tokens that images become in the sequence.
+    fn image_tokens(&self, images: u64) -> u64 {
+        let towers = self.plan.sources.iter().filter(|s| !s.always);
+        let each = towers.map(|s| {
+            let merge = match &s.plan.head {
+                Head::Merged { merge, .. } => *merge,
+                _ => 1,
+            };
+            (s.input_tokens(0) / merge.max(1)).saturating_mul(images)
+        });
+        each.fold(0, u64::saturating_add)
     }
 
     /// Dimensions and shapes that this model does not have.

@@ -283,7 +283,6 @@ impl Emitter<'_> {
                     rows: tokens.saturating_mul(*top_k),
                     n: *n,
                     k: *k,
-                    imbalance: self.imbalance,
                     dtype,
                 })
             }

@@ -327,7 +327,6 @@ pub(super) fn experts(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<Tensor
             rows,
             n: out,
             k,
-            imbalance,
             dtype,
         })
     };
