@@ -212,3 +212,36 @@ fn lengths_come_from_a_table() {
     let counts: BTreeMap<u64, u64> = turns.iter().map(|t| (t.new, t.count)).collect();
     assert_eq!(counts, BTreeMap::from([(10, 1), (20, 1), (30, 1), (40, 1)]));
 }
+
+#[test]
+fn calls_of_a_chain_may_take_another_form_than_the_first() {
+    let chain = "[[request]]\ncalls = 3\nprompt = 600\ntool = 200\noutput = 20\nreuse = 0.9\n";
+    let text = format!("{HEAD}model = 'deepseek-v2-lite'\n{chain}");
+    let (code, document) = run(&file("latent.toml", &text), &[]);
+    assert_eq!(code, 0);
+    // Rows add up to the whole, whatever forms the calls took.
+    let rows = document["operators"].as_array().expect("is a list");
+    let of_rows: f64 = rows
+        .iter()
+        .map(|op| op["macs"].as_f64().unwrap_or(0.0) * op["count"].as_f64().unwrap_or(0.0))
+        .sum();
+    let whole = document["totals"]["macs"].as_f64().expect("is known");
+    assert!((of_rows / whole - 1.0).abs() < 1e-9, "{of_rows} {whole}");
+    let cached = "[[request]]\nprompt = 200\ncached = 100\noutput = 8\n[[request]]\nprompt = 200\noutput = 8\n";
+    let text = format!("{HEAD}model = 't5-small'\n{cached}");
+    assert_eq!(run(&file("two.toml", &text), &[]).0, 0);
+}
+
+#[test]
+fn a_draft_helps_a_mix_as_it_helps_one_request() {
+    let text = format!("{HEAD}model = 'llama-3.1-8b'\n[[request]]\nprompt = 512\noutput = 64\n");
+    let mix = file("draft.toml", &text);
+    let tpot = |document: &serde_json::Value| document["totals"]["tpot_s"].as_f64();
+    let draft = ["--set", "scenario.draft=llama-3.2-1b"];
+    let (_, by_mix) = run(&mix, &draft);
+    let lengths = ["--prompt", "512", "--output", "64"];
+    let (_, alone) = run("llama-3.1-8b", &[&lengths[..], &draft].concat());
+    assert_eq!(tpot(&by_mix), tpot(&alone));
+    let (_, plain) = run(&mix, &[]);
+    assert!(tpot(&by_mix) < tpot(&plain), "{by_mix} {plain}");
+}

@@ -10,12 +10,6 @@ use super::shape::elements;
 use super::unpriced::short;
 use super::{OpRow, Shape, Unpriced};
 
-/// Format of recurrent state.
-const STATE: Dtype = Dtype::Fp32;
-
-/// Tokens of a chunk of the delta rule. Source: flash-linear-attention, `chunk_gated_delta_rule`.
-const DELTA_CHUNK: u64 = 64;
-
 /// Operations per result of a gated nonlinearity: SiLU and the product. Source: derived.
 const GATE_OPS: f64 = 5.0;
 
@@ -121,7 +115,7 @@ pub(super) fn gated_delta_net(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unp
         width: v_dim,
         state: k_dim,
         groups: k_heads,
-        chunk: DELTA_CHUNK,
+        chunk: Scan::DELTA_CHUNK,
         dtype: plain_dtype(&row.dtype)?,
     };
     let channels = v_heads * v_dim + 2 * k_heads * k_dim;
@@ -203,7 +197,12 @@ fn recurrence(row: &OpRow, shape: &Shape, scan: Scan, channels: u64) -> Result<O
         stored,
         Role::Input,
     );
-    let state = b.tensor("state", &[batch, values, scan.state], STATE, Role::State);
+    let state = b.tensor(
+        "state",
+        &[batch, values, scan.state],
+        Scan::STATE,
+        Role::State,
+    );
     let out = b.tensor("out", &[batch, tokens, values], stored, Role::Output);
     b.add(
         row,

@@ -144,6 +144,11 @@ impl OpGraph {
         &self.tensors[id.0 as usize]
     }
 
+    /// All operators, to change what they compute; their tensors stay.
+    pub fn operators_mut(&mut self) -> impl Iterator<Item = &mut Operator> {
+        self.graph.node_weights_mut()
+    }
+
     /// One tensor, to change its role.
     pub fn tensor_mut(&mut self, id: TensorId) -> &mut Tensor {
         &mut self.tensors[id.0 as usize]

@@ -34,17 +34,29 @@ pub struct Scan {
     pub state: u64,
     /// Groups of heads that share their input and output maps.
     pub groups: u64,
-    /// Tokens of a chunk whose products are formed at once on the matrix engine; 1: token by token on
-    /// the vector engine.
+    /// Tokens of a chunk whose products are formed at once, where [`Scan::is_chunked`]; 1: token by token.
     pub chunk: u64,
     /// Format of the products of a chunk.
     pub dtype: Dtype,
 }
 
 impl Scan {
-    /// True if it runs on the matrix engine.
+    /// Format of the state between tokens.
+    ///
+    /// Source: `mamba_ssm_dtype` of the checkpoints; the kernels of state-spaces/mamba.
+    pub const STATE: Dtype = Dtype::Fp32;
+
+    /// Tokens of a chunk of the delta rule. Source: flash-linear-attention, `chunk_gated_delta_rule`.
+    pub const DELTA_CHUNK: u64 = 64;
+
+    /// True if products of chunks run on the matrix engine. Mamba-1 and gated recurrences have no such form,
+    /// and one token is no chunk.
     pub fn is_chunked(&self) -> bool {
-        self.chunk > 1
+        let has_form = match self.recurrence {
+            Recurrence::Dual | Recurrence::GatedDelta | Recurrence::Linear => true,
+            Recurrence::Selective | Recurrence::Gated => false,
+        };
+        has_form && self.chunk > 1 && self.tokens > 1
     }
 
     /// Elements of the state of all sequences.

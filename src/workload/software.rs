@@ -36,8 +36,6 @@ pub enum ScanForm {
     Auto,
     /// Token by token, the state on the chip.
     Step,
-    /// In chunks on the matrix engine.
-    Chunked,
 }
 
 /// What an optimizer keeps for each parameter.
@@ -226,11 +224,7 @@ const LATENT: [(&str, Latent); 3] = [
     ("naive", Latent::Naive),
     ("absorbed", Latent::Absorbed),
 ];
-const SCAN: [(&str, ScanForm); 3] = [
-    ("auto", ScanForm::Auto),
-    ("step", ScanForm::Step),
-    ("chunked", ScanForm::Chunked),
-];
+const SCAN: [(&str, ScanForm); 2] = [("auto", ScanForm::Auto), ("step", ScanForm::Step)];
 const OPTIMIZER: [(&str, Optimizer); 3] = [
     ("adam", Optimizer::Adam),
     ("adam8", Optimizer::Adam8),
@@ -326,7 +320,7 @@ pub const KNOBS: [Knob; 18] = [
     },
     Knob {
         name: "scan",
-        allowed: "give auto, step or chunked",
+        allowed: "give auto or step",
         doc: "form of state-space and delta-rule layers over a prompt",
         set: |s, t| pick(&SCAN, t).map(|v| s.scan = v),
         get: |s| word(&SCAN, s.scan),

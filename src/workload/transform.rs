@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::{Binding, Group, OpGraph, OpKind, Role, TensorId};
+use super::{Binding, Group, OpGraph, OpKind, Role, ScanForm, TensorId};
 
 /// Widest format whose weights have scales.
 const SCALED_BITS: f64 = 8.0;
@@ -11,6 +11,13 @@ const SCALED_BITS: f64 = 8.0;
 pub(super) fn apply(graph: &mut OpGraph, binding: &Binding) {
     let (precision, software) = (&binding.precision, &binding.software);
     graph.accumulator = precision.accumulator;
+    if software.scan == ScanForm::Step {
+        for op in graph.operators_mut() {
+            if let OpKind::Scan(scan) = &mut op.kind {
+                scan.chunk = 1;
+            }
+        }
+    }
     let weights = operands(graph);
     let n = graph.tensors().len() as u32;
     for id in (0..n).map(TensorId) {

@@ -85,7 +85,10 @@ fn hybrids_cache_only_where_there_is_attention() {
 fn a_recurrence_runs_in_chunks_over_a_prompt_and_by_token_in_decode() {
     let chunk = |graph: &OpGraph| {
         let scans = graph.operators().filter_map(|op| match &op.kind {
-            OpKind::Scan(scan) => Some((scan.recurrence, scan.chunk)),
+            OpKind::Scan(scan) => {
+                let chunk = if scan.is_chunked() { scan.chunk } else { 1 };
+                Some((scan.recurrence, chunk))
+            }
             _ => None,
         });
         scans.collect::<Vec<_>>()

@@ -1,12 +1,9 @@
 //! Recurrent layers: their projections, the short convolution, the scan and its state.
 
-use crate::workload::{Dtype, OpKind, Recurrence, Role, Scan, ScanForm, TensorId};
+use crate::workload::{OpKind, Recurrence, Role, Scan, TensorId};
 
 use super::build::{Builder, Linear};
 use super::plan::{Norm, RecurrentPlan, ShortPlan};
-
-/// Format of recurrent state. Source: `mamba_ssm_dtype` of the checkpoints; the kernels of state-spaces/mamba.
-const STATE: Dtype = Dtype::Fp32;
 
 /// `y: [batch, tokens, width]` of `x` of the same shape.
 pub(super) fn recurrent(
@@ -219,11 +216,6 @@ fn convolution(b: &mut Builder, plan: &Taps, x: TensorId) -> TensorId {
 }
 
 fn scan(b: &mut Builder, plan: &RecurrentPlan, parts: Parts) -> TensorId {
-    let chunk = match (b.software.scan, plan.rule, b.tokens) {
-        (_, Recurrence::Selective | Recurrence::Gated, _) | (_, _, 1) => 1,
-        (ScanForm::Step, _, _) => 1,
-        (ScanForm::Auto | ScanForm::Chunked, _, _) => plan.chunk.max(1),
-    };
     let kind = Scan {
         recurrence: plan.rule,
         batch: b.batch,
@@ -232,11 +224,11 @@ fn scan(b: &mut Builder, plan: &RecurrentPlan, parts: Parts) -> TensorId {
         width: plan.width,
         state: plan.state,
         groups: plan.groups.max(1),
-        chunk,
+        chunk: plan.chunk.max(1),
         dtype: b.formats.activation,
     };
     let state = [b.batch, plan.inner(), plan.state];
-    let state = b.tensor("state", &state, STATE, Role::State);
+    let state = b.tensor("state", &state, Scan::STATE, Role::State);
     let y = b.stream("scan.out", plan.inner());
     let mut inputs = parts.tokens;
     inputs.extend(parts.weights);

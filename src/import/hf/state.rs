@@ -1,6 +1,6 @@
 //! Recurrent layers as the fields describe them.
 
-use crate::workload::Recurrence;
+use crate::workload::{Recurrence, Scan};
 
 use super::experts::is_of_mamba;
 use super::family::{Family, RecurrentTraits};
@@ -23,9 +23,6 @@ const TAPS: u64 = 4;
 
 /// Tokens of a chunk. Source: transformers `Mamba2Config.chunk_size`.
 const MAMBA_CHUNK: u64 = 256;
-
-/// Tokens of a chunk of a delta rule. Source: flash-linear-attention, `chunk_gated_delta_rule`.
-const DELTA_CHUNK: u64 = 64;
 
 /// How many times wider than the stream the inner state is. Source: transformers `MambaConfig.expand`.
 const WIDER: u64 = 2;
@@ -129,7 +126,7 @@ fn delta(fields: &Fields<'_>) -> RecurrentPlan {
         step_rank: 0,
         inner_norms: false,
         gated_norm: true,
-        chunk: DELTA_CHUNK,
+        chunk: Scan::DELTA_CHUNK,
     }
 }
 

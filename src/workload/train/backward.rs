@@ -247,14 +247,23 @@ fn of_attention(tape: &mut Tape, op: &Operator, attention: &Attention, dy: Tenso
     tape.add(op, "grad", kind, inputs, outputs);
 }
 
-/// Each product of the recurrence has two that lead back, so two passes of its size: one for the values,
-/// one for the maps into and out of the state, which is made again from the inputs.
+/// The states are made again from the inputs. Each product of the recurrence has two that lead back, so two more
+/// passes of its size: one for the values, one for the maps into and out of the state.
 ///
 /// Source: derived, as for any product.
 fn of_scan(tape: &mut Tape, op: &Operator, scan: &Scan, dy: &[TensorId]) {
     let wanted = tape.wanted_inputs(op);
     let half = wanted.len().div_ceil(2);
     let inputs: Vec<TensorId> = op.inputs.iter().map(|i| tape.saved(*i)).collect();
+    if !wanted.is_empty() {
+        tape.add(
+            op,
+            "states",
+            OpKind::Scan(*scan),
+            inputs.clone(),
+            Vec::new(),
+        );
+    }
     for (part, of) in [
         ("grad_values", &wanted[..half]),
         ("grad_maps", &wanted[half..]),

@@ -47,7 +47,7 @@ pub(super) fn scan(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<TensorId>
     let kept = walk.draft.add(
         &call.sub("state"),
         &[batch, heads, width, state],
-        dtype,
+        Scan::STATE,
         Role::State,
     );
     let y = walk.draft.activation(&call.sub("out"), &shape);
