@@ -28,7 +28,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "import",
         &["catalog", "workload", "document", "expr", "units", "diag"],
     ),
-    ("mapping", &["workload", "hardware", "units", "diag"]),
+    (
+        "mapping",
+        &["workload", "hardware", "document", "expr", "units", "diag"],
+    ),
     ("cost", &["mapping", "workload", "hardware", "units"]),
     (
         "mapper",

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use wattline::cost::{Widths, account};
+use wattline::cost::account;
 use wattline::diag::Problems;
 use wattline::hardware::{Profile, System};
-use wattline::mapping::{Chain, Level, Loop, Nest};
+use wattline::mapping::{Chain, Convention, Level, Loop, Nest, Step};
 use wattline::workload::{ConvDim, Einsum, Slot};
 
 const CHIP: &str = r#"
@@ -45,20 +45,14 @@ fn chip() -> System {
     profile.evaluate().unwrap_or_else(|e| panic!("{e}")).0
 }
 
-/// One byte an element everywhere, so that bytes are elements.
-const ELEMENTS: Widths = Widths {
-    lhs: 1.0,
-    rhs: 1.0,
-    partial: 1.0,
-    result: 1.0,
-};
-
-/// All loops of a nest, outermost first, with their level.
+/// All loops of a nest, outermost first, with their place among its steps.
 fn flat(nest: &Nest) -> Vec<(usize, Loop)> {
-    let levels = nest.levels.iter().enumerate();
-    levels
-        .flat_map(|(level, loops)| loops.iter().map(move |l| (level, *l)))
-        .collect()
+    let steps = nest.steps.iter().enumerate();
+    let loops = steps.filter_map(|(i, step)| match step {
+        Step::Loop(l) => Some((i, *l)),
+        Step::Keep { .. } => None,
+    });
+    loops.collect()
 }
 
 /// Half-open ranges per rank that a choice of loop indices leaves at a level; `None` if empty.
@@ -67,28 +61,28 @@ fn ranges(
     nest: &Nest,
     loops: &[(usize, Loop)],
     at: &[u64],
-    level: usize,
+    step: usize,
 ) -> Option<Vec<(u64, u64)>> {
-    let extents = nest.extents(sizes);
     let mut low = vec![0; sizes.len()];
+    let mut high = sizes.to_vec();
     let mut current: Vec<u64> = sizes.to_vec();
-    for ((l, step), &index) in loops.iter().zip(at) {
-        if *l >= level {
+    for ((i, l), &index) in loops.iter().zip(at) {
+        if *i >= step {
             break;
         }
-        let rank = step.rank as usize;
-        current[rank] = current[rank].div_ceil(step.factor);
+        let rank = l.rank as usize;
+        current[rank] = current[rank].div_ceil(l.factor);
         low[rank] += index * current[rank];
+        // A tile ends with the one around it as well; nested rounding may leave it empty.
+        high[rank] = high[rank].min(low[rank] + current[rank]);
     }
-    assert_eq!(current, extents[level].to_vec());
+    assert_eq!(current, nest.extents_at(sizes, step).to_vec());
     let mut found = Vec::new();
     for rank in 0..sizes.len() {
-        // A tile ends with the one around it as well; nested rounding may leave it empty.
-        let high = (low[rank] + current[rank]).min(sizes[rank]);
-        if low[rank] >= high {
+        if low[rank] >= high[rank] {
             return None;
         }
-        found.push((low[rank], high));
+        found.push((low[rank], high[rank]));
     }
     Some(found)
 }
@@ -120,15 +114,15 @@ fn points(einsum: &Einsum, slot: Slot, within: &[(u64, u64)]) -> BTreeSet<Vec<u6
 }
 
 /// Inputs that arrive at a level over all instances, by walking time step by time step.
-fn fills_by_walking(einsum: &Einsum, nest: &Nest, slot: Slot, level: usize) -> f64 {
+fn fills_by_walking(einsum: &Einsum, nest: &Nest, slot: Slot, step: usize) -> f64 {
     let sizes: Vec<u64> = einsum.ranks.iter().map(|r| r.size).collect();
     let loops = flat(nest);
-    let outside: Vec<_> = loops.iter().filter(|(l, _)| *l < level).copied().collect();
+    let outside: Vec<_> = loops.iter().filter(|(i, _)| *i < step).copied().collect();
     let spatial: Vec<usize> = (0..outside.len())
-        .filter(|&i| outside[i].1.axis.is_some())
+        .filter(|&i| outside[i].1.place.is_some())
         .collect();
     let temporal: Vec<usize> = (0..outside.len())
-        .filter(|&i| outside[i].1.axis.is_none())
+        .filter(|&i| outside[i].1.place.is_none())
         .collect();
     let mut total = 0;
     each(
@@ -138,18 +132,35 @@ fn fills_by_walking(einsum: &Einsum, nest: &Nest, slot: Slot, level: usize) -> f
         0,
         &mut |at| {
             let mut at = at.to_vec();
-            let mut held: Option<Vec<(u64, u64)>> = None;
+            let mut held: Option<(Vec<u64>, Vec<(u64, u64)>)> = None;
             each(&outside, &temporal, &mut at, 0, &mut |at| {
-                let Some(within) = ranges(&sizes, nest, &loops, at, level) else {
+                let Some(within) = ranges(&sizes, nest, &loops, at, step) else {
                     return;
                 };
-                // Another tile is fetched whole, even where it overlaps the one before.
-                let relevant = (0..within.len()).filter(|&r| einsum.is_relevant(slot, r));
-                let tile = Some(relevant.map(|r| within[r]).collect());
-                if held != tile {
-                    total += points(einsum, slot, &within).len();
-                    held = tile;
+                let moves = |rank: usize| einsum.is_relevant(slot, rank);
+                let seen = |w: &[(u64, u64)]| -> Vec<(u64, u64)> {
+                    (0..w.len()).filter(|&r| moves(r)).map(|r| w[r]).collect()
+                };
+                if held.as_ref().is_some_and(|h| seen(&h.1) == seen(&within)) {
+                    held = Some((at.to_vec(), within));
+                    return;
                 }
+                let mut new = points(einsum, slot, &within);
+                if let Some((before, tile)) = &held {
+                    // What was there stays only while the innermost loop that moves the tile advances.
+                    let changed = temporal.iter().find(|&&i| before[i] != at[i]);
+                    let inner = temporal.iter().filter(|&&i| Some(&i) > changed);
+                    let mut inner = inner.filter(|&&i| moves(usize::from(outside[i].1.rank)));
+                    let slides = changed.is_some_and(|&i| moves(usize::from(outside[i].1.rank)))
+                        && inner.all(|&i| before[i] == 0);
+                    if slides {
+                        for point in points(einsum, slot, tile) {
+                            new.remove(&point);
+                        }
+                    }
+                }
+                total += new.len();
+                held = Some((at.to_vec(), within));
             });
         },
     );
@@ -199,16 +210,20 @@ fn perfect(rank_classes: usize, most: u64) -> impl Strategy<Value = Loops> {
 
 fn nest_of(chain: &Chain, levels: &[Vec<(u8, u64)>], side: &[Loop]) -> Nest {
     let mut memories = levels.iter();
-    let all = chain.levels.iter().map(|level| match level {
-        Level::Memory { .. } => memories
-            .next()
-            .expect("three memories")
-            .iter()
-            .map(|&(rank, factor)| Loop::temporal(rank, factor))
-            .collect(),
-        Level::Fanout { .. } => side.to_vec(),
-    });
-    Nest::new(all.collect())
+    let all: Vec<Vec<Loop>> = chain
+        .levels
+        .iter()
+        .map(|level| match level {
+            Level::Memory { .. } => memories
+                .next()
+                .expect("three memories")
+                .iter()
+                .map(|&(rank, factor)| Loop::temporal(rank, factor))
+                .collect(),
+            Level::Fanout { .. } => side.to_vec(),
+        })
+        .collect();
+    Nest::even(chain, &all)
 }
 
 #[track_caller]
@@ -216,17 +231,22 @@ fn check(einsum: &Einsum, levels: &[Vec<(u8, u64)>], side: &[Loop]) {
     let system = chip();
     let chain = Chain::of(&system, 0);
     let nest = nest_of(&chain, levels, side);
-    let counted = account(einsum, &system, &chain, &nest, &ELEMENTS);
-    for (level, _) in chain.levels.iter().enumerate().skip(1) {
-        if chain.memory(level).is_none() {
-            continue;
+    let counted = account(einsum, &system, &chain, &nest, Convention::Physical);
+    for slot in [Slot::Lhs, Slot::Rhs] {
+        for (step, level) in nest.keeps(slot).skip(1) {
+            let walked = fills_by_walking(einsum, &nest, slot, step);
+            let found = counted.levels[level][slot as usize].fills;
+            assert_eq!(found, walked, "{slot:?} at level {level} of {nest:?}");
         }
-        let walked: f64 = [Slot::Lhs, Slot::Rhs]
-            .iter()
-            .map(|&slot| fills_by_walking(einsum, &nest, slot, level))
-            .sum();
-        assert_eq!(counted.filled[level], walked, "level {level} of {nest:?}");
     }
+}
+
+/// Elements of all slots read, filled and updated at a level.
+fn sums(counted: &wattline::cost::Accesses, level: usize) -> [f64; 3] {
+    let slots = counted.levels[level].iter();
+    slots.fold([0.0; 3], |[r, f, u], c| {
+        [r + c.reads, f + c.fills, u + c.updates]
+    })
 }
 
 proptest! {
@@ -236,7 +256,7 @@ proptest! {
     fn fills_of_a_product_equal_a_walk((sizes, levels) in perfect(4, 3)) {
         // One more factor of two along N and K runs side by side.
         let einsum = Einsum::matmul(sizes[0], sizes[1], 2 * sizes[2], 2 * sizes[3]);
-        let side = [Loop::spatial(3, 2, 0), Loop::spatial(2, 2, 1)];
+        let side = [Loop::spatial(3, 2, 2, 0), Loop::spatial(2, 2, 2, 1)];
         check(&einsum, &levels, &side);
     }
 
@@ -256,8 +276,32 @@ proptest! {
         let einsum = Einsum::conv(sizes[1], sizes[0], 2 * sizes[2], sizes[3], &[dim]);
         // Iterations stay few enough to walk.
         prop_assume!(einsum.macs() < 10_000.0);
-        let side = [Loop::spatial(2, 2, 1)];
+        let side = [Loop::spatial(2, 2, 2, 1)];
         check(&einsum, &levels, &side);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn smaller_last_tiles_count_as_what_they_are(
+        (_, levels) in perfect(6, 3),
+        sizes in prop::collection::vec(1u64..=7, 6),
+        stride in 1u32..=3,
+    ) {
+        let dim = ConvDim {
+            input: 10_000,
+            output: sizes[4],
+            kernel: sizes[5],
+            stride,
+            dilation: 1,
+        };
+        let einsum = Einsum::conv(sizes[1], sizes[0].min(2), sizes[2], sizes[3], &[dim]);
+        prop_assume!(einsum.macs() < 3_000.0);
+        let steps: u64 = levels.iter().flatten().map(|l| l.1).product();
+        prop_assume!(steps < 20_000);
+        check(&einsum, &levels, &[Loop::spatial(2, 2, 2, 1)]);
     }
 }
 
@@ -272,10 +316,9 @@ fn a_small_product_by_hand() {
     let einsum = Einsum::matmul(1, 4, 4, 4);
     let levels = [vec![(1, 2), (2, 2)], vec![(1, 2), (2, 2), (3, 4)], vec![]];
     let nest = nest_of(&chain, &levels, &[]);
-    let counted = account(&einsum, &system, &chain, &nest, &ELEMENTS);
-    assert_eq!(counted.filled[1], 16.0 + 32.0);
-    assert_eq!(counted.read[0], 48.0);
-    assert_eq!(counted.written[0], 16.0);
+    let counted = account(&einsum, &system, &chain, &nest, Convention::Physical);
+    assert_eq!(sums(&counted, 1)[1], 16.0 + 32.0);
+    assert_eq!(sums(&counted, 0), [48.0, 0.0, 16.0]);
 }
 
 /// Hand-counted: the sum is split outside of the result's loops, so partial sums travel twice.
@@ -289,8 +332,7 @@ fn split_sums_come_back_but_for_the_first_time() {
     let einsum = Einsum::matmul(1, 4, 4, 4);
     let levels = [vec![(3, 2), (1, 2)], vec![(1, 2), (2, 4), (3, 2)], vec![]];
     let nest = nest_of(&chain, &levels, &[]);
-    let counted = account(&einsum, &system, &chain, &nest, &ELEMENTS);
+    let counted = account(&einsum, &system, &chain, &nest, Convention::Physical);
     // lhs: 4 tiles of 2x2; rhs: 2x4 tiles change with k alone: 2 fills of 8.
-    assert_eq!(counted.read[0], 16.0 + 16.0 + 16.0);
-    assert_eq!(counted.written[0], 32.0);
+    assert_eq!(sums(&counted, 0), [16.0 + 16.0 + 16.0, 0.0, 32.0]);
 }

@@ -58,6 +58,14 @@ pub fn sweep(path: &str) -> Result<Entry, Problems> {
     file::read(path, Kind::Toml)
 }
 
+/// The mapping problem of a path.
+///
+/// # Errors
+/// E0203, E0109 if the file cannot be read.
+pub fn problem(path: &str) -> Result<Entry, Problems> {
+    file::read(path, Kind::Toml)
+}
+
 /// The table of a path.
 ///
 /// # Errors

@@ -18,4 +18,4 @@ mod file;
 mod lookup;
 
 pub use entry::{Base, Content, Entry, Kind};
-pub use lookup::{beside, chip, chips, model, models, sweep, table};
+pub use lookup::{beside, chip, chips, model, models, problem, sweep, table};

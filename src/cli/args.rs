@@ -47,6 +47,12 @@ Examples:
   wattline show h100-sxm --json
 ";
 
+const MAP_EXAMPLES: &str = "\
+Examples:
+  wattline map examples/conv.toml --on edge-npu
+  wattline map examples/conv.toml --on edge-npu --set glb='256 KiB' --json
+";
+
 /// Latency, watts and utilization of AI models on chips, before either exists.
 #[derive(Debug, Parser)]
 #[command(name = "wattline", version, before_help = EXAMPLES, max_term_width = 100)]
@@ -156,6 +162,8 @@ pub(super) enum Command {
     Sweep(SweepArgs),
     /// What is known of a model or a chip
     Show(ShowArgs),
+    /// One Einsum on one chip: a loop nest, what it moves and costs (exit 1: a tile does not fit)
+    Map(MapArgs),
     /// Prices a table of single operators, such as measured ones
     Ops(OpsArgs),
     /// The catalog and the vocabulary
@@ -310,6 +318,20 @@ pub(super) struct ShowArgs {
     /// Also write the graph of a model for Graphviz, its layers as clusters
     #[arg(long, value_name = "FILE.dot")]
     pub(super) dot: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(before_help = MAP_EXAMPLES)]
+pub(super) struct MapArgs {
+    /// File with an Einsum and, if the nest is given, a [mapping]
+    #[arg(value_name = "PROBLEM.toml")]
+    pub(super) problem: String,
+    /// Name or file of a chip
+    #[arg(long)]
+    pub(super) on: String,
+    /// A knob or key of the chip; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) sets: Vec<(String, String)>,
 }
 
 #[derive(Args, Debug)]

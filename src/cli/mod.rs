@@ -18,6 +18,7 @@ mod fit;
 mod fit_text;
 mod list;
 mod load;
+mod map;
 mod model_card;
 mod operators;
 mod plots;

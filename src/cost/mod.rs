@@ -10,6 +10,8 @@
 
 mod attention;
 mod book;
+mod evaluate;
+mod halo;
 mod library;
 mod nest;
 mod reuse;
@@ -19,9 +21,10 @@ mod vector;
 
 pub use attention::attention;
 pub use book::{Bound, Cost, EnergyBook, Traffic};
+pub use evaluate::{Evaluation, LevelCost, evaluate};
 pub use library::{LibraryTile, describe_library, library_gemm};
 pub use nest::price_nest;
-pub use reuse::{Accesses, Widths, account};
+pub use reuse::{Accesses, Count, Widths, account};
 pub use roofline::{ceiling, compute_bound, memory_bound, near_bound};
 pub use scan::scan;
 pub use vector::{Served, vector};

@@ -1,9 +1,9 @@
 //! Time and energy of a loop nest.
 
 use crate::hardware::System;
-use crate::mapping::{Chain, Level, Nest};
+use crate::mapping::{Chain, Convention, Level, Nest};
 use crate::units::{Bytes, Seconds};
-use crate::workload::{Dtype, Einsum};
+use crate::workload::{Dtype, Einsum, Slot};
 
 use super::book::{Cost, Traffic};
 use super::reuse::{Accesses, Widths, account};
@@ -22,7 +22,7 @@ pub fn price_nest(
 ) -> Cost {
     let mut cost = Cost::free(system);
     let array = &system.arrays[chain.array];
-    let accesses = account(einsum, system, chain, nest, widths);
+    let accesses = account(einsum, system, chain, nest, Convention::Physical);
     let rate = array
         .rate
         .iter()
@@ -32,26 +32,32 @@ pub fn price_nest(
     let cycles = nest.steps() * per_step / rate;
     cost.matrix = Seconds(cycles / array.clock.0 / array.achievable);
     cost.executed_macs = einsum.macs();
-    let mut instances = 1.0;
     let mut unbuffered = Seconds::ZERO;
     for (level, at) in chain.levels.iter().enumerate() {
         match *at {
             Level::Fanout { fanout } => {
-                let used = nest.levels[level].iter().map(|l| l.factor as f64);
-                instances *= used.product::<f64>();
                 if let Some(each) = system.fanouts[fanout].hop_energy {
-                    cost.energy.network += each * Bytes(accesses.delivered[level]);
+                    let bytes = Slot::ALL
+                        .map(|slot| accesses.delivered[level][slot as usize] * widths.of(slot));
+                    cost.energy.network += each * Bytes(bytes.iter().sum());
                 }
             }
             Level::Memory { memory, .. } => {
-                let bytes = traffic_at(&accesses, level);
+                let bytes = traffic_at(&accesses, level, widths);
+                let instances = nest.instances(level);
                 let time = bytes.port_time(&system.memories[memory], instances);
                 cost.traffic[memory].read += bytes.read;
                 cost.traffic[memory].written += bytes.written;
                 cost.ports[memory] = cost.ports[memory].max(time);
                 if system.memories[memory].stalls_while_filled() {
+                    let filled = |slot: Slot| match slot {
+                        Slot::Acc => 0.0,
+                        Slot::Lhs | Slot::Rhs => {
+                            accesses.levels[level][slot as usize].filled(slot, widths)
+                        }
+                    };
                     let fills = Traffic {
-                        written: Bytes(accesses.filled[level]),
+                        written: Bytes(Slot::ALL.map(filled).iter().sum()),
                         ..Traffic::default()
                     };
                     unbuffered += fills.port_time(&system.memories[memory], instances);
@@ -60,7 +66,7 @@ pub fn price_nest(
         }
     }
     // Each outermost tile is a transfer that must be set up.
-    let setups = system.overhead.tile * outer_tiles(nest);
+    let setups = system.overhead.tile * nest.outer_tiles();
     if let Some(outer) = chain.memory(0) {
         cost.ports[outer] += setups;
     }
@@ -72,11 +78,14 @@ pub fn price_nest(
     cost
 }
 
-fn traffic_at(accesses: &Accesses, level: usize) -> Traffic {
-    Traffic {
-        read: Bytes(accesses.read[level]),
-        written: Bytes(accesses.written[level]),
+fn traffic_at(accesses: &Accesses, level: usize, widths: &Widths) -> Traffic {
+    let mut sum = Traffic::default();
+    for slot in Slot::ALL {
+        let count = &accesses.levels[level][slot as usize];
+        sum.read += Bytes(count.read(slot, widths));
+        sum.written += Bytes(count.filled(slot, widths) + count.updated(slot, widths));
     }
+    sum
 }
 
 /// First fill and last drain: main memory's share of one outermost tile.
@@ -84,11 +93,5 @@ fn edges(system: &System, chain: &Chain, nest: &Nest, cost: &Cost) -> Seconds {
     let Some(outer) = chain.memory(0) else {
         return Seconds::ZERO;
     };
-    cost.traffic[outer].port_time(&system.memories[outer], 1.0) / outer_tiles(nest)
-}
-
-/// Tiles that main memory delivers.
-fn outer_tiles(nest: &Nest) -> f64 {
-    let loops = nest.levels[0].iter().map(|l| l.factor as f64);
-    loops.product::<f64>().max(1.0)
+    cost.traffic[outer].port_time(&system.memories[outer], 1.0) / nest.outer_tiles()
 }

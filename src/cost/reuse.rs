@@ -1,20 +1,23 @@
 //! How often each operand crosses each level of a loop nest.
 //!
-//! For slot `t` at level `l`, the tile is the footprint of what enters `l`. Walking outwards from `l`,
-//! temporal loops over ranks that do not move `t` cost no refill until the first one that does; from
-//! there on every temporal loop multiplies the fills. Spatial loops that do not move `t` are served by
-//! one read where the network multicasts, and partial sums are added on the way where it reduces.
-//! Partial sums that come back are read again, except the first time.
+//! For slot `t` kept at a step of the nest, the tile is the footprint of the loops further in. Walking
+//! outwards, temporal loops that do not move `t` cost no refill until the first one that does, and that one
+//! fetches only what was not there before; from there on every temporal loop refills. Spatial loops that do
+//! not move `t` are served by one read where the network multicasts, and partial sums are added on the way
+//! where it reduces. Partial sums that come back are read again, except the first time.
 //!
-//! Neighboring tiles of a convolution fetch their overlap again.
+//! Factors may leave a smaller last tile: it counts as what it is.
 //!
-//! Source: derived; the rules are those of Parashar et al., "Timeloop", ISPASS 2019, section V.
+//! Source: derived; the rules are those of Parashar et al., "Timeloop", ISPASS 2019, section V; where tools
+//! differ see [`Convention`].
 
 use smallvec::SmallVec;
 
 use crate::hardware::System;
-use crate::mapping::{Chain, Extents, Nest};
+use crate::mapping::{Chain, Convention, Extents, Loop, Nest, Step};
 use crate::workload::{Einsum, Slot};
+
+use super::halo::{Slide, fresh, points};
 
 /// Bytes per element: `[lhs, rhs, acc]`, and of a finished result.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,141 +32,216 @@ pub struct Widths {
     pub result: f64,
 }
 
-/// Bytes over all instances, per level of the chain.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Accesses {
-    /// Read from the level: `[level]`.
-    pub read: SmallVec<[f64; 8]>,
-    /// Written to the level: `[level]`.
-    pub written: SmallVec<[f64; 8]>,
-    /// Of the written bytes, inputs that arrive from further out: `[level]`.
-    pub filled: SmallVec<[f64; 8]>,
-    /// Delivered over each fan-out: `[level]`, zero for memories.
-    pub delivered: SmallVec<[f64; 8]>,
+impl Widths {
+    /// Of an element of a slot while it is worked on.
+    pub fn of(&self, slot: Slot) -> f64 {
+        match slot {
+            Slot::Lhs => self.lhs,
+            Slot::Rhs => self.rhs,
+            Slot::Acc => self.partial,
+        }
+    }
 }
 
-/// Counts the bytes that a nest moves.
+/// Accesses of one slot at one level, in elements over all instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Count {
+    /// Elements that one instance keeps.
+    pub tile: f64,
+    /// Read: by levels further in, or on the way out.
+    pub reads: f64,
+    /// Of the reads, finished results on their way out.
+    pub finished_reads: f64,
+    /// Written by what arrives from further out.
+    pub fills: f64,
+    /// Written by results from further in.
+    pub updates: f64,
+    /// Of the updates, finished results.
+    pub finished_updates: f64,
+}
+
+impl Count {
+    /// Bytes read.
+    pub fn read(&self, slot: Slot, widths: &Widths) -> f64 {
+        (self.reads - self.finished_reads) * widths.of(slot)
+            + self.finished_reads * widths.result.min(widths.of(slot))
+    }
+
+    /// Bytes that arrive from further out.
+    pub fn filled(&self, slot: Slot, widths: &Widths) -> f64 {
+        self.fills * widths.of(slot)
+    }
+
+    /// Bytes that results from further in write.
+    pub fn updated(&self, slot: Slot, widths: &Widths) -> f64 {
+        (self.updates - self.finished_updates) * widths.of(slot)
+            + self.finished_updates * widths.result.min(widths.of(slot))
+    }
+}
+
+/// Accesses of a nest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Accesses {
+    /// `[level][slot]`; zero where a slot is not kept and at fan-outs.
+    pub levels: SmallVec<[[Count; 3]; 8]>,
+    /// Elements delivered to all children of each fan-out: `[level][slot]`, zero for memories.
+    pub delivered: SmallVec<[[f64; 3]; 8]>,
+}
+
+/// Counts the accesses of a nest.
+///
+/// Each slot is kept outermost where the nest says first; what it needs from there is read there.
 pub fn account(
     einsum: &Einsum,
     system: &System,
     chain: &Chain,
     nest: &Nest,
-    widths: &Widths,
+    convention: Convention,
 ) -> Accesses {
     let sizes: Extents = einsum.ranks.iter().map(|r| r.size).collect();
-    let extents = nest.extents(&sizes);
     let n = chain.levels.len();
-    let zeros = || SmallVec::from_elem(0.0, n);
     let mut count = Accesses {
-        read: zeros(),
-        written: zeros(),
-        filled: zeros(),
-        delivered: zeros(),
+        levels: SmallVec::from_elem([Count::default(); 3], n),
+        delivered: SmallVec::from_elem([0.0; 3], n),
     };
-    let stationary = system.arrays[chain.array].stationary;
+    let latched = system.arrays[chain.array].stationary;
     for slot in Slot::ALL {
-        // The engine itself is the last receiver, at level n.
-        for level in 1..=n {
-            if level < n && !chain.holds(level, slot) {
-                continue;
+        let mut parent: Option<usize> = None;
+        let engine = (nest.steps.len(), n);
+        for (step, level) in nest.keeps(slot).chain([engine]) {
+            let is_engine = level == n;
+            if !is_engine {
+                let extents = nest.extents_at(&sizes, step);
+                count.levels[level][slot as usize].tile =
+                    tile(einsum, slot, &extents, None, convention);
             }
-            let parent = chain.parent(level, slot);
-            let outside = Outside::of(einsum, system, chain, nest, slot, (parent, level));
-            // The engine has no latch except for the operand it keeps.
-            let reuses = level < n || stationary == Some(slot);
-            let repeats = if reuses {
-                outside.repeats
-            } else {
-                outside.irrelevant
-            };
-            let once = partition(einsum, slot, &sizes, &extents[level]);
-            let width = match slot {
-                Slot::Lhs => widths.lhs,
-                Slot::Rhs => widths.rhs,
-                Slot::Acc => widths.partial,
-            };
-            let transfer = Transfer {
-                once,
-                repeats,
-                width,
-                result: widths.result,
-                into_engine: level == n,
-            };
-            match slot {
-                Slot::Lhs | Slot::Rhs => transfer.fill(&mut count, parent, level, &outside),
-                Slot::Acc => transfer.drain(&mut count, parent, level, &outside),
+            if let Some(parent) = parent {
+                let walk = Walk {
+                    einsum,
+                    slot,
+                    convention,
+                    loops: loops(einsum, system, chain, nest, slot, (parent, step)),
+                    // The engine has no latch except for the operand it keeps.
+                    stays: convention.tiles_stay() && (!is_engine || latched == Some(slot)),
+                    merged: merged(
+                        einsum,
+                        system,
+                        chain,
+                        nest,
+                        slot,
+                        (parent, step),
+                        convention,
+                    ),
+                };
+                let levels = (nest_level(nest, parent), level);
+                book(&mut count, &walk, &sizes, levels, is_engine);
+                let crossed = crossed(chain, nest, (parent, step));
+                let arriving = walk.run(&sizes, Visits::All).fills;
+                for fanout in crossed {
+                    count.delivered[fanout][slot as usize] += arriving;
+                }
             }
+            parent = (!is_engine).then_some(step);
         }
     }
     count
 }
 
-/// Loops outside of a level, sorted by what they do to one slot.
-struct Outside {
-    /// Product of temporal loops that repeat a fill: irrelevant, and outside of a relevant one.
-    repeats: f64,
-    /// Product of all irrelevant temporal loops.
-    irrelevant: f64,
-    /// Copies that the parent level holds because of irrelevant spatial loops further out.
-    parent_copies: f64,
-    /// Copies at the level for each copy at the parent.
-    copies: f64,
-    /// Of these, those that one parent access serves (multicast or reduction).
-    shared: f64,
-    /// Fan-out levels between parent and level.
-    crossed: SmallVec<[usize; 3]>,
-}
-
-impl Outside {
-    fn of(
-        einsum: &Einsum,
-        system: &System,
-        chain: &Chain,
-        nest: &Nest,
-        slot: Slot,
-        (parent, level): (usize, usize),
-    ) -> Self {
-        let mut found = Self {
-            repeats: 1.0,
-            irrelevant: 1.0,
-            parent_copies: 1.0,
-            copies: 1.0,
-            shared: 1.0,
-            crossed: SmallVec::new(),
-        };
-        let mut moved = false;
-        for outer in (0..level).rev() {
-            let axes = chain.axes(system, outer);
-            if !axes.is_empty() && outer > parent {
-                found.crossed.push(outer);
+/// Books what crosses between a level and its child.
+fn book(
+    count: &mut Accesses,
+    walk: &Walk<'_>,
+    sizes: &Extents,
+    (parent, child): (usize, usize),
+    is_engine: bool,
+) {
+    let slot = walk.slot;
+    let visits = walk.run(sizes, Visits::All);
+    match slot {
+        Slot::Lhs | Slot::Rhs => {
+            count.levels[parent][slot as usize].reads += visits.reads;
+            if !is_engine {
+                count.levels[child][slot as usize].fills += visits.fills;
             }
-            for step in nest.levels[outer].iter().rev().filter(|l| l.factor > 1) {
-                let relevant = einsum.is_relevant(slot, step.rank as usize);
-                match step.axis {
-                    None if relevant => moved = true,
-                    None => {
-                        found.irrelevant *= step.factor as f64;
-                        if moved {
-                            found.repeats *= step.factor as f64;
-                        }
-                    }
-                    Some(_) if relevant => {}
-                    Some(axis) if outer > parent => {
-                        found.copies *= step.factor as f64;
-                        if shares(system, chain, outer, axis, slot) {
-                            found.shared *= step.factor as f64;
-                        }
-                    }
-                    Some(_) => found.parent_copies *= step.factor as f64,
+        }
+        Slot::Acc => {
+            let once = walk.run(sizes, Visits::Once);
+            let above = &mut count.levels[parent][slot as usize];
+            above.updates += visits.reads;
+            // The first sum has nothing to add to; copies that the network does not add are added here.
+            above.reads += visits.reads - once.base;
+            if !is_engine {
+                above.finished_updates += once.base;
+                let below = &mut count.levels[child][slot as usize];
+                below.fills += visits.fills - once.fills;
+                if walk.convention.reads_drains() {
+                    below.reads += visits.fills;
+                    below.finished_reads += once.fills;
                 }
             }
         }
-        found
     }
 }
 
-fn shares(system: &System, chain: &Chain, level: usize, axis: u8, slot: Slot) -> bool {
-    let Some(axis) = chain.axes(system, level).get(axis as usize) else {
+fn nest_level(nest: &Nest, step: usize) -> usize {
+    match nest.steps[step] {
+        Step::Keep { level, .. } => usize::from(level),
+        Step::Loop(_) => unreachable!("slots are kept at keeps"),
+    }
+}
+
+/// Fan-outs between two steps of the nest, as far as loops use them.
+fn crossed(chain: &Chain, nest: &Nest, (parent, child): (usize, usize)) -> SmallVec<[usize; 3]> {
+    let inner = match nest.steps.get(child) {
+        Some(_) => nest_level(nest, child),
+        None => chain.levels.len(),
+    };
+    let outer = nest_level(nest, parent);
+    let between = (outer + 1)..inner;
+    between.filter(|&l| chain.memory(l).is_none()).collect()
+}
+
+/// A loop as one slot sees it.
+#[derive(Clone, Copy)]
+struct Seen {
+    step: Loop,
+    moves: bool,
+    /// Further in than the parent's tile.
+    inside: bool,
+    /// Further in, and one access of the parent serves all iterations.
+    shared: bool,
+}
+
+fn loops(
+    einsum: &Einsum,
+    system: &System,
+    chain: &Chain,
+    nest: &Nest,
+    slot: Slot,
+    (parent, child): (usize, usize),
+) -> SmallVec<[Seen; 16]> {
+    let mut found = SmallVec::new();
+    for (at, step) in nest.steps[..child].iter().enumerate() {
+        let Step::Loop(step) = *step else { continue };
+        if step.factor <= 1 {
+            continue;
+        }
+        found.push(Seen {
+            step,
+            moves: einsum.is_relevant(slot, step.rank as usize),
+            inside: at > parent,
+            shared: at > parent && shares(system, chain, &step, slot),
+        });
+    }
+    found
+}
+
+fn shares(system: &System, chain: &Chain, step: &Loop, slot: Slot) -> bool {
+    let Some(place) = step.place else {
+        return false;
+    };
+    let axes = chain.axes(system, usize::from(place.level));
+    let Some(axis) = axes.get(usize::from(place.axis)) else {
         return false;
     };
     match slot {
@@ -172,78 +250,220 @@ fn shares(system: &System, chain: &Chain, level: usize, axis: u8, slot: Slot) ->
     }
 }
 
-/// Elements that cross from a parent to a level.
-struct Transfer {
-    once: f64,
-    repeats: f64,
-    width: f64,
-    result: f64,
-    into_engine: bool,
-}
-
-impl Transfer {
-    /// Inputs: parent reads, level writes.
-    fn fill(&self, count: &mut Accesses, parent: usize, level: usize, outside: &Outside) {
-        let visits = self.once * self.repeats * outside.parent_copies;
-        let arriving = visits * outside.copies * self.width;
-        count.read[parent] += arriving / outside.shared;
-        if !self.into_engine {
-            count.written[level] += arriving;
-            count.filled[level] += arriving;
-        }
-        for &fanout in &outside.crossed {
-            count.delivered[fanout] += arriving;
+/// Share of the tiles on fan-outs that are not the same as another one's: ranks of one axis of the tensor
+/// that run side by side meet at equal offsets.
+fn merged(
+    einsum: &Einsum,
+    system: &System,
+    chain: &Chain,
+    nest: &Nest,
+    slot: Slot,
+    (parent, child): (usize, usize),
+    convention: Convention,
+) -> f64 {
+    let inside = nest.steps[parent..child].iter().enumerate();
+    let spatial = inside.filter_map(|(i, step)| match step {
+        Step::Loop(l) => l.place.map(|place| (parent + i, *l, place)),
+        Step::Keep { .. } => None,
+    });
+    let spatial: SmallVec<[_; 6]> = spatial.filter(|(_, l, _)| l.factor > 1).collect();
+    if spatial.len() < 2 {
+        return 1.0;
+    }
+    let sizes: Extents = einsum.ranks.iter().map(|r| r.size).collect();
+    let mut share = 1.0;
+    for axis in einsum.operand(slot) {
+        let [a, b] = axis.terms.as_slice() else {
+            continue;
+        };
+        for first in spatial.iter().filter(|s| s.1.rank == a.rank) {
+            for second in spatial.iter().filter(|s| s.1.rank == b.rank) {
+                let (one, two) = (first.2, second.2);
+                let together = one.level == two.level
+                    && (convention.merges_axes()
+                        || one.axis == two.axis
+                        || runs_diagonally(system, chain, usize::from(one.level), slot));
+                if !together {
+                    continue;
+                }
+                let offset = |at: usize, term: &crate::workload::Term| {
+                    let below = nest.extents_at(&sizes, at + 1)[term.rank as usize];
+                    below.saturating_mul(u64::from(term.coefficient))
+                };
+                let (s, d) = (offset(first.0, a), offset(second.0, b));
+                let (n, m) = (first.1.factor, second.1.factor);
+                let common = gcd(s, d);
+                let pairs =
+                    n.saturating_sub(d / common) as f64 * m.saturating_sub(s / common) as f64;
+                share *= 1.0 - pairs / (n as f64 * m as f64);
+            }
         }
     }
-
-    /// Results: the level reads its tile out, the parent takes it in; all but the first visit bring the
-    /// partial sum back first. The last visit carries the finished result.
-    fn drain(&self, count: &mut Accesses, parent: usize, level: usize, outside: &Outside) {
-        let finished = self.once * outside.parent_copies;
-        let partial = finished * (self.repeats - 1.0);
-        let merged = outside.copies / outside.shared;
-        let up = finished * self.result.min(self.width) + partial * self.width;
-        // Copies that the network does not add are added in the parent: read, add, write.
-        let extra = finished * self.repeats * (merged - 1.0) * self.width;
-        count.written[parent] += up + extra;
-        count.read[parent] += partial * self.width + extra;
-        if !self.into_engine {
-            count.read[level] += up * outside.copies;
-            count.written[level] += partial * self.width * outside.copies;
-        }
-        for &fanout in &outside.crossed {
-            count.delivered[fanout] += (up + partial * self.width) * outside.copies;
-        }
-    }
+    share
 }
 
-/// Sum of the footprints of all tiles: each element of an unshared axis once, overlaps again.
-fn partition(einsum: &Einsum, slot: Slot, sizes: &Extents, tile: &Extents) -> f64 {
+/// Whether one read of a slot serves the diagonals of a fan-out.
+fn runs_diagonally(_system: &System, _chain: &Chain, _level: usize, _slot: Slot) -> bool {
+    false
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a.max(1) } else { gcd(b, a % b) }
+}
+
+/// Elements of a tile, or those of them that a slide does not bring along.
+fn tile(
+    einsum: &Einsum,
+    slot: Slot,
+    extents: &[u64],
+    slide: Option<Slide>,
+    convention: Convention,
+) -> f64 {
+    let boxes = convention.boxes();
     let mut elements = 1.0;
     for axis in einsum.operand(slot) {
-        let parts = |rank: u8| {
-            let (size, extent) = (sizes[rank as usize], tile[rank as usize].max(1));
-            let whole = size.div_ceil(extent) - 1;
-            [(whole as f64, extent), (1.0, size - whole * extent)]
+        let moved = slide.filter(|s| axis.terms.iter().any(|t| t.rank == s.rank));
+        elements *= match moved {
+            Some(slide) => fresh(axis, extents, slide, boxes),
+            None => points(axis, extents, boxes),
+        } as f64;
+    }
+    elements
+}
+
+/// Whether temporal loops that do not move a slot repeat its visits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visits {
+    All,
+    Once,
+}
+
+/// Elements that cross between a level and its child.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    /// Over all instances of the child.
+    fills: f64,
+    /// As far as the network does not merge copies.
+    reads: f64,
+    /// Each once for every instance of the parent that has it.
+    base: f64,
+    /// Whether no instance sees more than one tile.
+    still: bool,
+}
+
+impl Flow {
+    fn add(&mut self, other: Self, times: f64) {
+        self.fills += other.fills * times;
+        self.reads += other.reads * times;
+        self.base += other.base * times;
+    }
+}
+
+struct Walk<'a> {
+    einsum: &'a Einsum,
+    slot: Slot,
+    convention: Convention,
+    loops: SmallVec<[Seen; 16]>,
+    stays: bool,
+    merged: f64,
+}
+
+impl Walk<'_> {
+    fn run(&self, sizes: &Extents, visits: Visits) -> Flow {
+        let mut extents = sizes.clone();
+        let mut flow = self.visit(0, &mut extents, None, visits);
+        flow.reads *= self.merged;
+        flow.base *= self.merged;
+        flow
+    }
+
+    /// What crosses while the loops from `at` inwards run once, starting with nothing there.
+    fn visit(
+        &self,
+        at: usize,
+        extents: &mut Extents,
+        slide: Option<Slide>,
+        visits: Visits,
+    ) -> Flow {
+        let Some(seen) = self.loops.get(at) else {
+            let elements = tile(self.einsum, self.slot, extents, slide, self.convention);
+            return Flow {
+                fills: elements,
+                reads: elements,
+                base: elements,
+                still: true,
+            };
         };
-        elements *= match axis.terms.as_slice() {
-            [a, b] => {
-                let mut probe = tile.clone();
-                let mut sum = 0.0;
-                for (times_a, extent_a) in parts(a.rank) {
-                    for (times_b, extent_b) in parts(b.rank) {
-                        probe[a.rank as usize] = extent_a;
-                        probe[b.rank as usize] = extent_b;
-                        sum += times_a * times_b * axis.distinct(&probe) as f64;
-                    }
+        let rank = seen.step.rank as usize;
+        let entering = extents[rank];
+        let part = entering.div_ceil(seen.step.factor);
+        let (whole, rest) = (entering / part, entering % part);
+        let mut go = |extent: u64, slide: Option<Slide>| {
+            extents[rank] = extent;
+            let flow = self.visit(at + 1, extents, slide, visits);
+            extents[rank] = entering;
+            flow
+        };
+        // Inside of a spatial loop each instance slides on its own.
+        let slide = slide.map(|s| match seen.step.place {
+            Some(_) if usize::from(s.rank) == rank => Slide {
+                before: s.before.div_ceil(seen.step.factor),
+                ..s
+            },
+            Some(_) | None => s,
+        });
+        let first = go(part, slide);
+        let last = (rest > 0).then(|| go(rest, slide));
+        let n = whole as f64;
+        match (seen.step.place, seen.moves) {
+            (Some(_), true) => {
+                let mut sum = Flow {
+                    still: first.still,
+                    ..Flow::default()
+                };
+                sum.add(first, n);
+                sum.add(last.unwrap_or_default(), 1.0);
+                sum
+            }
+            (Some(_), false) => {
+                let copies = n + if rest > 0 { 1.0 } else { 0.0 };
+                Flow {
+                    fills: first.fills * copies,
+                    reads: first.reads * if seen.shared { 1.0 } else { copies },
+                    base: first.base * if seen.inside { 1.0 } else { copies },
+                    still: first.still,
+                }
+            }
+            (None, false) if visits == Visits::Once || (self.stays && first.still) => first,
+            (None, true) if self.stays && first.still && visits == Visits::All => {
+                if whole + rest.min(1) == 1 {
+                    return first;
+                }
+                let slide = Slide {
+                    rank: seen.step.rank,
+                    step: part,
+                    before: part,
+                };
+                let mut next = |extent| go(extent, Some(slide));
+                let mut sum = Flow::default();
+                sum.add(first, 1.0);
+                if whole > 1 {
+                    sum.add(next(part), n - 1.0);
+                }
+                if rest > 0 {
+                    sum.add(next(rest), 1.0);
                 }
                 sum
             }
-            terms => terms
-                .iter()
-                .map(|t| sizes[t.rank as usize] as f64)
-                .product(),
-        };
+            (None, _) => {
+                let mut sum = Flow {
+                    still: first.still && whole + rest.min(1) == 1,
+                    ..Flow::default()
+                };
+                sum.add(first, n);
+                sum.add(last.unwrap_or_default(), 1.0);
+                sum
+            }
+        }
     }
-    elements
 }

@@ -10,4 +10,4 @@ mod search;
 mod spatial;
 mod tiles;
 
-pub use search::{Candidates, NoMapping, Objective, Request, best, best_of, candidates};
+pub use search::{Candidates, NoMapping, Objective, Request, best, best_of, candidates, proposals};

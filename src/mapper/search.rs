@@ -135,6 +135,21 @@ pub fn best_of(
     })
 }
 
+/// The loop nests that the heuristic proposes for one engine; none where library tiles are chosen instead.
+///
+/// # Errors
+/// [`NoMapping`] if not even the least tile fits.
+pub fn proposals(
+    system: &System,
+    array: usize,
+    request: &Request<'_>,
+) -> Result<Vec<Nest>, NoMapping> {
+    match &system.tiles {
+        Tiles::Listed { .. } => Ok(Vec::new()),
+        Tiles::Padded => nests(system, array, request),
+    }
+}
+
 /// Smaller and smaller parts of the outermost on-chip memory that are tried: a tile that fills less of it may
 /// round better, and what fits a smaller memory is among the choices of a larger one.
 const HALVINGS: i32 = 3;

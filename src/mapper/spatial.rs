@@ -24,7 +24,7 @@ pub(super) fn choices(einsum: &Einsum, system: &System, chain: &Chain) -> Vec<Sp
         for (axis_idx, axis) in chain.axes(system, level).iter().enumerate() {
             let mut next = Vec::new();
             for (spatial, left) in &open {
-                for loops in unrolls(einsum, axis, axis_idx as u8, left) {
+                for loops in unrolls(einsum, axis, (level as u16, axis_idx as u8), left) {
                     let mut left = left.clone();
                     for l in &loops {
                         let size = &mut left[l.rank as usize];
@@ -47,7 +47,12 @@ pub(super) fn choices(einsum: &Einsum, system: &System, chain: &Chain) -> Vec<Sp
 }
 
 /// Ways to fill one axis: each allowed rank first, then each other one in what is left.
-fn unrolls(einsum: &Einsum, axis: &FanAxis, at: u8, left: &[u64]) -> Vec<SmallVec<[Loop; 6]>> {
+fn unrolls(
+    einsum: &Einsum,
+    axis: &FanAxis,
+    (level, at): (u16, u8),
+    left: &[u64],
+) -> Vec<SmallVec<[Loop; 6]>> {
     let allowed: SmallVec<[usize; 8]> = (0..einsum.ranks.len())
         .filter(|&r| left[r] > 1 && may_unroll(axis, &einsum.ranks[r]))
         .collect();
@@ -55,14 +60,19 @@ fn unrolls(einsum: &Einsum, axis: &FanAxis, at: u8, left: &[u64]) -> Vec<SmallVe
     for &first in &allowed {
         let mut loops: SmallVec<[Loop; 6]> = SmallVec::new();
         let factor = even(left[first], axis.size);
-        loops.push(Loop::spatial(first as u8, factor, at));
+        loops.push(Loop::spatial(first as u8, factor, level, at));
         let room = axis.size / factor;
         let second = allowed
             .iter()
             .filter(|&&r| r != first && room > 1)
             .max_by_key(|&&r| (even(left[r], room), std::cmp::Reverse(r)));
         if let Some(&second) = second {
-            loops.push(Loop::spatial(second as u8, even(left[second], room), at));
+            loops.push(Loop::spatial(
+                second as u8,
+                even(left[second], room),
+                level,
+                at,
+            ));
         }
         found.push(loops);
     }
@@ -93,11 +103,11 @@ fn matches(allowed: AxisRank, rank: &Rank) -> bool {
         AxisRank::M => class(Class::M),
         AxisRank::N => class(Class::N),
         AxisRank::K => class(Class::K),
-        AxisRank::B => rank.name == "B",
-        AxisRank::P => matches!(rank.name, "P" | "O" | "M"),
-        AxisRank::Q => matches!(rank.name, "Q" | "M"),
-        AxisRank::C => matches!(rank.name, "C" | "K"),
-        AxisRank::R => matches!(rank.name, "R" | "T"),
-        AxisRank::S => rank.name == "S",
+        AxisRank::B => rank.name.as_str() == "B",
+        AxisRank::P => matches!(rank.name.as_str(), "P" | "O" | "M"),
+        AxisRank::Q => matches!(rank.name.as_str(), "Q" | "M"),
+        AxisRank::C => matches!(rank.name.as_str(), "C" | "K"),
+        AxisRank::R => matches!(rank.name.as_str(), "R" | "T"),
+        AxisRank::S => rank.name.as_str() == "S",
     }
 }

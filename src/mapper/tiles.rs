@@ -97,7 +97,7 @@ pub(super) fn fill(
         }
         level = between;
     }
-    Ok(Nest::new(levels))
+    Ok(Nest::even(chain, &levels))
 }
 
 /// Keeps the stationary operand in place: the loops it does not depend on run innermost.

@@ -59,6 +59,14 @@ impl Chain {
         }
     }
 
+    /// Name of a level's component.
+    pub fn name<'a>(&self, system: &'a System, level: usize) -> &'a str {
+        match self.levels[level] {
+            Level::Memory { memory, .. } => &system.memories[memory].name,
+            Level::Fanout { fanout } => &system.fanouts[fanout].name,
+        }
+    }
+
     /// The memory of a level, if it is one.
     pub fn memory(&self, level: usize) -> Option<usize> {
         match self.levels[level] {
@@ -73,11 +81,6 @@ impl Chain {
             Level::Memory { holds, .. } => holds[slot as usize],
             Level::Fanout { .. } => false,
         }
-    }
-
-    /// The nearest level outside of `level` at which a slot stops.
-    pub fn parent(&self, level: usize, slot: Slot) -> usize {
-        (0..level).rev().find(|&l| self.holds(l, slot)).unwrap_or(0)
     }
 }
 

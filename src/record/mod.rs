@@ -18,6 +18,7 @@ mod graph;
 mod json;
 mod list;
 mod manifest;
+mod map;
 mod problem;
 mod run;
 mod show;
@@ -33,6 +34,7 @@ pub use graph::{GraphDocument, NodePart};
 pub use json::{Keyed, SCHEMA, to_json, to_json_line};
 pub use list::{ChipRow, CodeRow, FamilyRow, MetricRow, ModelRow, OpRow, SettingRow};
 pub use manifest::Manifest;
+pub use map::{AccessPart, MapDocument, MapLevelPart};
 pub use problem::{ProblemPart, ProblemsDocument};
 pub use run::{
     DeadlinePart, HardwarePart, MemoryPart, OperatorPart, RequestPart, RoofsPart, RunDocument,

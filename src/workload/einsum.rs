@@ -3,6 +3,8 @@
 //! Everything that a mapper knows comes from this: a GEMM, a strided dilated convolution, a depthwise
 //! or a batched product differ only in ranks and projections.
 
+use std::fmt;
+
 use smallvec::{SmallVec, smallvec};
 
 /// Which operands a rank appears in.
@@ -18,11 +20,47 @@ pub enum Class {
     K,
 }
 
+/// Name of a rank, at most [`RankName::LONGEST`] bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RankName([u8; Self::LONGEST]);
+
+impl RankName {
+    /// Bytes of the longest name.
+    pub const LONGEST: usize = 15;
+
+    /// `None` if the name is empty or too long.
+    pub fn new(name: &str) -> Option<Self> {
+        let mut bytes = [0; Self::LONGEST];
+        let place = bytes.get_mut(..name.len())?;
+        place.copy_from_slice(name.as_bytes());
+        (!name.is_empty()).then_some(Self(bytes))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        let end = self.0.iter().position(|b| *b == 0);
+        let bytes = &self.0[..end.unwrap_or(Self::LONGEST)];
+        std::str::from_utf8(bytes).expect("made from a str")
+    }
+}
+
+impl fmt::Display for RankName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for RankName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
 /// One iteration dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rank {
     /// Short name: `M N K` of a product; `G B P Q N C R S` of a convolution (`O`, `T` for depth).
-    pub name: &'static str,
+    pub name: RankName,
     /// Iterations.
     pub size: u64,
     /// Which operands it appears in.
@@ -245,9 +283,9 @@ impl Axis {
     }
 }
 
-fn rank(name: &'static str, size: u64, class: Class) -> Rank {
+fn rank(name: &str, size: u64, class: Class) -> Rank {
     Rank {
-        name,
+        name: RankName::new(name).expect("a letter"),
         size: size.max(1),
         class,
     }

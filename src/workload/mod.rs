@@ -31,7 +31,7 @@ mod unfused;
 
 pub use attention::{Attention, Mask};
 pub use dtype::Dtype;
-pub use einsum::{Axis, Class, ConvDim, Einsum, Projection, Rank, Slot, Term};
+pub use einsum::{Axis, Class, ConvDim, Einsum, Projection, Rank, RankName, Slot, Term};
 pub use experts::{Experts, Popularity};
 pub use graph::{OpGraph, OpId};
 pub use model::{Binding, Card, Limits, Model, Stage, Symbol, Workload};

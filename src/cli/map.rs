@@ -1,0 +1,254 @@
+//! `wattline map`: one Einsum, one loop nest, what it moves and costs.
+
+use crate::catalog;
+use crate::cost::{Evaluation, Widths, evaluate};
+use crate::diag::{Code, Problem, Problems};
+use crate::hardware::System;
+use crate::mapper::{self, Objective, Request};
+use crate::mapping::{Chain, MapProblem, Nest};
+use crate::record::MapDocument;
+use crate::report::{Cell, Column, Table};
+use crate::units::{Bytes, Joules, Seconds, significant};
+use crate::workload::Dtype;
+
+use super::args::{Format, MapArgs};
+use super::console::{Console, width};
+use super::load;
+use super::run_text::UNKNOWN;
+use super::start::Answer;
+
+pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Problems> {
+    let problem = MapProblem::parse(&catalog::problem(&args.problem)?.source()?)?;
+    let (system, warnings) = load::evaluate(&args.on, &args.sets)?;
+    let dtype = dtype(&problem, &system)?;
+    let array = system.arrays.iter().position(|a| a.peak(dtype).is_some());
+    let Some(array) = array else {
+        let message = format!("`{}` has no matrix engine", system.name);
+        return Err(Problem::new(Code::Reference, message).into());
+    };
+    let chain = Chain::of(&system, array);
+    let widths = Widths {
+        lhs: problem.bits[0] / 8.0,
+        rhs: problem.bits[1] / 8.0,
+        partial: problem.bits[2] / 8.0,
+        result: problem.result_bits / 8.0,
+    };
+    let price = |nest: &Nest| {
+        evaluate(
+            &problem.einsum,
+            dtype,
+            &system,
+            &chain,
+            nest,
+            &widths,
+            problem.convention,
+        )
+    };
+    let (nest, evaluation, tried) = match problem.nest(&system, &chain) {
+        Some(nest) => {
+            let nest = nest?;
+            let evaluation = price(&nest);
+            (nest, evaluation, None)
+        }
+        None => {
+            let request = Request {
+                einsum: &problem.einsum,
+                dtype,
+                widths,
+                compulsory: crate::cost::Traffic::default(),
+                objective: Objective::Energy,
+            };
+            let (nest, evaluation, tried) = searched(&system, array, &request, price)?;
+            (nest, evaluation, Some(tried))
+        }
+    };
+    let lines = problem.write(&nest, &system, &chain);
+    let mut document = MapDocument::of(&problem, &system, &evaluation, &widths, lines);
+    if let Some(tried) = tried {
+        document.origin = "search";
+        document.tried = tried;
+        document.stopped = "every nest of the heuristic list was priced; not proven optimal".into();
+    }
+    console.warn(&warnings);
+    match console.format {
+        Format::Table => console.print(&text(&document, console))?,
+        Format::Csv | Format::Json | Format::Jsonl | Format::Md => {
+            console.table(&accesses(&document), &document)?;
+        }
+    }
+    match misfit(&system, &evaluation) {
+        Some(problem) => {
+            console.note(&problem);
+            Ok(Answer::No)
+        }
+        None => Ok(Answer::Yes),
+    }
+}
+
+/// The format that the file names, else the narrowest of the chip that takes both inputs, else the widest.
+fn dtype(problem: &MapProblem, system: &System) -> Result<Dtype, Problems> {
+    let formats = system.dtypes();
+    if let Some(named) = problem.dtype {
+        if formats.contains(&named) {
+            return Ok(named);
+        }
+        let names: Vec<&str> = formats.iter().map(|d| d.name()).collect();
+        let message = format!("`{}` does not multiply {named}", system.name);
+        let problem = Problem::new(Code::Reference, message);
+        return Err(problem.help(format!("it has: {}", names.join(", "))).into());
+    }
+    let wanted = problem.bits[0].max(problem.bits[1]);
+    let able = formats.iter().filter(|d| d.stored_bytes() * 8.0 >= wanted);
+    let narrowest = able.min_by(|a, b| a.stored_bytes().total_cmp(&b.stored_bytes()));
+    let widest = formats
+        .iter()
+        .max_by(|a, b| a.stored_bytes().total_cmp(&b.stored_bytes()));
+    narrowest.or(widest).copied().ok_or_else(|| {
+        let message = format!("`{}` has no matrix engine", system.name);
+        Problem::new(Code::Reference, message).into()
+    })
+}
+
+fn searched(
+    system: &System,
+    array: usize,
+    request: &Request<'_>,
+    price: impl Fn(&Nest) -> Evaluation,
+) -> Result<(Nest, Evaluation, usize), Problems> {
+    let nests = mapper::proposals(system, array, request).map_err(|error| {
+        Problems::from(Problem::new(Code::NoFit, format!("nothing fits: {error}")))
+    })?;
+    let tried = nests.len();
+    let priced = nests.into_iter().map(|nest| {
+        let evaluation = price(&nest);
+        (nest, evaluation)
+    });
+    let key = |e: &Evaluation| (e.energy().map_or(f64::INFINITY, |e| e.0), e.latency.0);
+    let best = priced.min_by(|a, b| {
+        let (a, b) = (key(&a.1), key(&b.1));
+        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    match best {
+        Some((nest, evaluation)) => Ok((nest, evaluation, tried)),
+        None => {
+            let message = format!("`{}` takes library tiles, not loop nests", system.name);
+            let problem = Problem::new(Code::Usage, message);
+            Err(problem
+                .help("give the nest in [mapping], or another chip")
+                .into())
+        }
+    }
+}
+
+/// Memories whose tiles do not fit.
+fn misfit(system: &System, evaluation: &Evaluation) -> Option<String> {
+    let level = evaluation.overfull().next()?;
+    let memory = &system.memories[level.memory];
+    let message = format!(
+        "does not fit: the tiles in `{}` need {}, {} more than the {} it offers",
+        memory.name,
+        level.kept,
+        level.kept - level.usable,
+        level.usable
+    );
+    let help = if level.usable < memory.capacity {
+        "a double-buffered memory offers half of its capacity"
+    } else {
+        "lower the factors of the loops below, or keep a tensor further in"
+    };
+    Some(format!("{message}\n{help}"))
+}
+
+fn text(document: &MapDocument, console: &Console) -> String {
+    let energy = |e: Option<f64>| e.map_or(UNKNOWN.to_owned(), |e| Joules(e).to_string());
+    let mut out = format!(
+        "{} on {} · {} accounting\n\n",
+        document.problem, document.hardware, document.convention
+    );
+    let mut depth = 0;
+    for line in &document.nest {
+        out.push_str(&format!("{}{line}\n", "  ".repeat(depth)));
+        if line.starts_with("for ") || line.starts_with("par ") {
+            depth += 1;
+        }
+    }
+    let rows = [
+        ("MACs", significant(document.macs, 9)),
+        (
+            "cycles",
+            format!(
+                "{} on {} engines",
+                significant(document.cycles, 6),
+                significant(document.lanes, 6)
+            ),
+        ),
+        ("latency", Seconds(document.latency_s).to_string()),
+        ("energy", energy(document.energy_j)),
+        ("per MAC", energy(document.energy_per_mac_j)),
+        ("of MACs", energy(document.mac_energy_j)),
+        ("of wires", energy(Some(document.network_energy_j))),
+        ("search", document.stopped.clone()),
+    ];
+    out.push('\n');
+    for (name, value) in rows.iter().filter(|r| !r.1.is_empty()) {
+        out.push_str(&format!("  {name:<10} {value}\n"));
+    }
+    out.push('\n');
+    out.push_str(&levels(document).text(width()));
+    if !console.quiet {
+        out.push('\n');
+        out.push_str(&accesses(document).text(width()));
+    }
+    out
+}
+
+fn levels(document: &MapDocument) -> Table {
+    let columns = vec![
+        Column::text("memory", "memory"),
+        Column::number("kept_bytes", "kept"),
+        Column::number("usable_bytes", "room"),
+        Column::number("busy_s", "busy"),
+        Column::number("leakage_j", "leakage"),
+        Column::number("energy_j", "energy"),
+    ];
+    let mut table = Table::new("", columns);
+    for level in &document.levels {
+        table.push(vec![
+            Cell::text(&level.memory),
+            Cell::number(level.kept_bytes, Bytes(level.kept_bytes).to_string()),
+            Cell::maybe(level.usable_bytes, |b| Bytes(b).to_string()),
+            Cell::number(level.busy_s, Seconds(level.busy_s).to_string()),
+            Cell::number(level.leakage_j, Joules(level.leakage_j).to_string()),
+            Cell::maybe(level.energy_j, |e| Joules(e).to_string()),
+        ]);
+    }
+    table
+}
+
+fn accesses(document: &MapDocument) -> Table {
+    let columns = vec![
+        Column::text("memory", "memory"),
+        Column::text("tensor", "tensor"),
+        Column::number("instances", "instances"),
+        Column::number("tile", "tile"),
+        Column::number("reads", "reads"),
+        Column::number("fills", "fills"),
+        Column::number("updates", "updates"),
+        Column::number("energy_j", "energy"),
+    ];
+    let mut table = Table::new("elements over all instances", columns);
+    for row in &document.accesses {
+        let number = |value: f64| Cell::number(value, significant(value, 7));
+        table.push(vec![
+            Cell::text(&row.memory),
+            Cell::text(&row.tensor),
+            number(row.instances),
+            number(row.tile),
+            number(row.reads),
+            number(row.fills),
+            number(row.updates),
+            Cell::maybe(row.energy_j, |e| Joules(e).to_string()),
+        ]);
+    }
+    table
+}

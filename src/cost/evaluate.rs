@@ -1,0 +1,211 @@
+//! Accesses, energy and cycles of a given nest, level by level.
+
+use crate::hardware::{Memory, System};
+use crate::mapping::{Chain, Convention, Level, Nest};
+use crate::units::{Bytes, Joules, Seconds};
+use crate::workload::{Dtype, Einsum, Slot};
+
+use super::book::Traffic;
+use super::reuse::{Accesses, Widths, account};
+
+/// What one memory of the chain costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelCost {
+    /// Level of the chain.
+    pub level: usize,
+    /// Index into [`System::memories`].
+    pub memory: usize,
+    /// Instances at work.
+    pub instances: f64,
+    /// Bytes that one instance keeps.
+    pub kept: Bytes,
+    /// Bytes that one instance has room for.
+    pub usable: Bytes,
+    /// Energy of accesses by slot, `None` without a figure.
+    pub access_energy: Option<[Joules; 3]>,
+    /// Energy of leakage.
+    pub leakage: Joules,
+    /// Busy time of the ports of one instance.
+    pub busy: Seconds,
+}
+
+/// A nest with its price.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Accesses.
+    pub accesses: Accesses,
+    /// Memories, outermost first.
+    pub levels: Vec<LevelCost>,
+    /// Multiply-accumulates.
+    pub macs: f64,
+    /// Steps of the engine.
+    pub cycles: f64,
+    /// Engines at work.
+    pub lanes: f64,
+    /// Busy time of the engine.
+    pub compute: Seconds,
+    /// The longest busy time.
+    pub latency: Seconds,
+    /// Energy of multiply-accumulates, `None` without a figure.
+    pub mac_energy: Option<Joules>,
+    /// Energy of wires.
+    pub network_energy: Joules,
+}
+
+impl Evaluation {
+    /// All energy; `None` if a part has no figure.
+    pub fn energy(&self) -> Option<Joules> {
+        let mut sum = self.mac_energy? + self.network_energy;
+        for level in &self.levels {
+            sum += level.access_energy?.iter().copied().sum::<Joules>() + level.leakage;
+        }
+        Some(sum)
+    }
+
+    /// Memories whose tiles do not fit.
+    pub fn overfull(&self) -> impl Iterator<Item = &LevelCost> {
+        self.levels.iter().filter(|l| l.kept > l.usable)
+    }
+}
+
+/// Prices a nest under a convention.
+///
+/// Accesses are charged in whole blocks where the memory has them, by slot, direction and instance. Time is
+/// the longest of the engine's and every memory's; Timeloop rounds each up to cycles. Leakage runs for that
+/// time, in Timeloop for the instances at work, otherwise for all of them; AccelForge is given without.
+pub fn evaluate(
+    einsum: &Einsum,
+    dtype: Dtype,
+    system: &System,
+    chain: &Chain,
+    nest: &Nest,
+    widths: &Widths,
+    convention: Convention,
+) -> Evaluation {
+    let accesses = account(einsum, system, chain, nest, convention);
+    let array = &system.arrays[chain.array];
+    let rate = array.rate.iter().find(|(d, _)| *d == dtype);
+    let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
+    let cycles = nest.steps() * per_step / rate.map_or(1.0, |r| r.1);
+    let compute = Seconds(cycles / array.clock.0 / array.achievable);
+    let mut levels = Vec::new();
+    for (level, at) in chain.levels.iter().enumerate() {
+        let Level::Memory { memory, .. } = *at else {
+            continue;
+        };
+        levels.push(level_cost(
+            &accesses,
+            system,
+            nest,
+            widths,
+            convention,
+            (level, memory),
+        ));
+    }
+    let whole = |time: Seconds| match convention {
+        // A hair below a whole cycle is that cycle.
+        Convention::Timeloop => Seconds((time.0 * array.clock.0 - 1e-9).ceil() / array.clock.0),
+        Convention::Physical | Convention::AccelForge => time,
+    };
+    let busy = levels.iter().map(|l| whole(l.busy));
+    let latency = busy.fold(compute, Seconds::max);
+    for level in &mut levels {
+        let memory = &system.memories[level.memory];
+        let leaking = match convention {
+            Convention::Timeloop => level.instances,
+            Convention::Physical => memory.instances as f64,
+            Convention::AccelForge => 0.0,
+        };
+        if let Some(leakage) = memory.leakage {
+            level.leakage = leakage * latency * leaking;
+        }
+    }
+    let mut network_energy = Joules::ZERO;
+    for (level, at) in chain.levels.iter().enumerate() {
+        if let Level::Fanout { fanout } = *at
+            && let Some(each) = system.fanouts[fanout].hop_energy
+        {
+            let bytes = Slot::ALL.map(|s| accesses.delivered[level][s as usize] * widths.of(s));
+            network_energy += each * Bytes(bytes.iter().sum());
+        }
+    }
+    Evaluation {
+        accesses,
+        levels,
+        macs: einsum.macs(),
+        cycles,
+        lanes: nest.lanes(),
+        compute,
+        latency,
+        mac_energy: array.mac_energy(dtype).map(|each| each * einsum.macs()),
+        network_energy,
+    }
+}
+
+fn level_cost(
+    accesses: &Accesses,
+    system: &System,
+    nest: &Nest,
+    widths: &Widths,
+    convention: Convention,
+    (level, memory): (usize, usize),
+) -> LevelCost {
+    let at = &system.memories[memory];
+    let instances = nest.instances(level);
+    let mut traffic = Traffic::default();
+    let mut kept = 0.0;
+    let mut energies = [Joules::ZERO; 3];
+    let mut is_known = true;
+    for slot in Slot::ALL {
+        let count = &accesses.levels[level][slot as usize];
+        let (read, filled, updated) = (
+            count.read(slot, widths),
+            count.filled(slot, widths),
+            count.updated(slot, widths),
+        );
+        kept += count.tile * widths.of(slot);
+        traffic.read += Bytes(read);
+        traffic.written += Bytes(filled + updated);
+        for (bytes, each) in [
+            (read, at.read_energy),
+            (filled, at.write_energy),
+            (updated, at.write_energy),
+        ] {
+            match each {
+                Some(each) => energies[slot as usize] += each * in_blocks(at, bytes, instances),
+                None => is_known &= bytes == 0.0,
+            }
+        }
+    }
+    let usable = if convention.charges_buffers() {
+        at.usable()
+    } else {
+        at.capacity
+    };
+    LevelCost {
+        level,
+        memory,
+        instances,
+        kept: Bytes(kept),
+        usable,
+        access_energy: is_known.then_some(energies),
+        leakage: Joules::ZERO,
+        busy: traffic.port_time(at, instances),
+    }
+}
+
+/// Bytes in whole blocks of every instance.
+fn in_blocks(memory: &Memory, bytes: f64, instances: f64) -> Bytes {
+    match block_of(memory) {
+        // Counts are whole; what is lost in dividing must not start another block.
+        Some(block) => {
+            let blocks = (bytes / instances / block.0 - 1e-9).ceil();
+            block * (blocks.max(0.0) * instances)
+        }
+        None => Bytes(bytes),
+    }
+}
+
+fn block_of(_memory: &Memory) -> Option<Bytes> {
+    None
+}
