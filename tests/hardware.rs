@@ -659,17 +659,15 @@ fn names_must_refer_to_something() {
 
 #[test]
 fn what_is_not_modelled_is_refused() {
-    let text = EDGE
-        .replace("swap = true", "sparsity = { gate = [\"lhs\"] }")
-        .replace("\"padded\"", "\"padded\"\nuneven = true");
+    let text = EDGE.replace("buffering = 2", "buffering = 2\nbanks = 4");
     check(
         &text,
         &expect![[r#"
-            E0101 `mapspace.uneven` is not modelled yet
-              --> chip.toml:83:1
+            E0101 `memory.glb.banks` is not modelled yet
+              --> chip.toml:34:1
                |
-            83 | uneven = true
-               | ^^^^^^
+            34 | banks = 4
+               | ^^^^^
                = note: a key that changes no result is refused, so that nobody relies on it; remove it"#]],
     );
 }

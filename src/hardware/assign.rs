@@ -114,7 +114,17 @@ fn put(table: Option<&mut Table>, path: &[&str], node: &Node) -> bool {
         return true;
     }
     if table.get(key).is_none() {
-        let may_be_new = matches!(*key, "rate" | "energy" | "acc" | "tile" | "network");
+        let may_be_new = matches!(
+            *key,
+            "rate"
+                | "energy"
+                | "acc"
+                | "tile"
+                | "network"
+                | "compression"
+                | "systolic"
+                | "sparsity"
+        );
         if !may_be_new || rest.len() != 1 {
             return false;
         }
@@ -209,7 +219,19 @@ pub(super) fn settable(tree: &Table) -> Vec<String> {
 fn is_scalar_key(key: &str) -> bool {
     !matches!(
         key,
-        "rate" | "energy" | "acc" | "tile" | "ports" | "axes" | "shape" | "network"
+        "rate"
+            | "energy"
+            | "acc"
+            | "tile"
+            | "ports"
+            | "axes"
+            | "shape"
+            | "network"
+            | "compression"
+            | "diagonal"
+            | "distributed"
+            | "systolic"
+            | "sparsity"
     )
 }
 

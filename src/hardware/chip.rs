@@ -53,6 +53,16 @@ impl<'a> Chip<'a> {
     /// A bandwidth in bytes per second, or in bytes per cycle times a clock.
     pub(super) fn bandwidth(&self, reader: &Reader, key: &'static str) -> Option<BytesPerSecond> {
         let node = reader.get(key)?;
+        self.bandwidth_of(reader, key, node)
+    }
+
+    /// A value as a bandwidth.
+    pub(super) fn bandwidth_of(
+        &self,
+        reader: &Reader,
+        key: &str,
+        node: &Node,
+    ) -> Option<BytesPerSecond> {
         self.per_clock(reader, key, node, Dimension::BYTES_PER_CYCLE, self.clock.0)
     }
 

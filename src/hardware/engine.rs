@@ -2,21 +2,23 @@
 
 use super::chip::{Chip, disagree};
 use super::keys::{SLOTS, dtypes, refuse, refuse_not_modelled};
+use super::{systolic, zeros};
 use crate::document::Reader;
-use crate::hardware::{Array, Class, NativeTile, Node, Vector};
+use crate::hardware::{Array, Class, FanAxis, NativeTile, Node, Vector};
 use crate::technology;
-use crate::units::{Hertz, Joules, SquareMeters};
+use crate::units::{Hertz, Joules, SquareMeters, Watts};
 use crate::workload::{Dtype, Slot};
 
 /// Most MACs or operations per cycle of one leaf.
 const MAX_RATE: f64 = 1e12;
 
-/// Reads one matrix engine.
+/// Reads one matrix engine; `axes` are those of its nearest fan-out.
 pub(super) fn array<'a>(
     chip: &Chip<'a>,
     name: &str,
     reader: &Reader<'a>,
     place: (Vec<Node>, u64),
+    axes: Option<&[FanAxis]>,
 ) -> Array {
     refuse_not_modelled(reader);
     refuse_kind(reader);
@@ -55,6 +57,10 @@ pub(super) fn array<'a>(
         clock: clock(chip, reader),
         tile: tile(reader),
         stationary: stationary(reader),
+        swap: reader.boolean("swap").unwrap_or(false),
+        systolic: systolic::read(reader, axes),
+        zeros: zeros::read(reader),
+        constant: reader.non_negative("static").unwrap_or(Watts::ZERO),
         acc: accumulators(reader),
         energy,
         area: reader.non_negative("area").or(area),

@@ -56,6 +56,8 @@ fn read(file: &str, root: &Reader, is_checked: IsChecked) -> System {
     }
     let components = components(&chip, root, is_checked);
     let links = components.links;
+    let (overhead, power) = (general::overhead(&chip, root), general::power(&chip, root));
+    let (tiles, uneven) = general::mapspace(&chip, root);
     let system = System {
         name: name.to_owned(),
         class: chip.class,
@@ -67,9 +69,10 @@ fn read(file: &str, root: &Reader, is_checked: IsChecked) -> System {
         arrays: components.arrays,
         vectors: components.vectors,
         links,
-        overhead: general::overhead(&chip, root),
-        power: general::power(&chip, root),
-        tiles: general::mapspace(&chip, root),
+        overhead,
+        power,
+        tiles,
+        uneven,
         die: general::die(root),
         assumed: Vec::new(),
     };
@@ -112,7 +115,7 @@ fn components<'a>(chip: &Chip<'a>, root: &Reader<'a>, is_checked: IsChecked) -> 
     let n_memories = memories.len();
     let tree = Tree::place(root, parts(memories, fanouts, &fan_axes));
     let peaks = peak::read(root);
-    let (mut arrays, mut vectors) = engines(chip, &tree, arrays, vectors);
+    let (mut arrays, mut vectors) = engines(chip, (&tree, &fan_axes), arrays, vectors);
     if !arrays.is_empty() {
         peak::compare(root, &peaks, &arrays, is_checked);
     } else if root.raw().get("array").is_none() {
@@ -129,7 +132,7 @@ fn components<'a>(chip: &Chip<'a>, root: &Reader<'a>, is_checked: IsChecked) -> 
     }
     let memories = read_memories(chip, &tree, &arrays, &vectors);
     check_roots(root, &memories, n_memories);
-    let fanouts = read_fanouts(&tree, fan_axes, n_memories);
+    let fanouts = read_fanouts(chip, &tree, fan_axes, n_memories);
     let is_placed = |i: usize| tree.placed.iter().any(|p| p.part == i);
     let placed: Vec<bool> = (0..tree.parts.len()).map(is_placed).collect();
     for (part, is_placed) in tree.parts.into_iter().zip(placed) {
@@ -175,14 +178,17 @@ fn parts<'a>(memories: Named<'a>, fanouts: Named<'a>, axes: &[Vec<FanAxis>]) -> 
 
 fn engines<'a>(
     chip: &Chip<'a>,
-    tree: &Tree<'a>,
+    (tree, fan_axes): (&Tree<'a>, &[Vec<FanAxis>]),
     arrays: Named<'a>,
     vectors: Named<'a>,
 ) -> (Vec<Array>, Vec<Vector>) {
     let nowhere = || (Vec::new(), 1);
+    let n_memories = tree.parts.len() - fan_axes.len();
     let arrays = arrays.into_iter().map(|(name, reader)| {
         let place = tree.parents_of(&reader).unwrap_or_else(nowhere);
-        let array = engine::array(chip, name, &reader, place);
+        let fanout = tree.nearest_fanout(&place.0);
+        let axes = fanout.and_then(|part| fan_axes.get(part - n_memories));
+        let array = engine::array(chip, name, &reader, place, axes.map(Vec::as_slice));
         reader.finish();
         array
     });
@@ -291,7 +297,12 @@ fn demand(tree: &Tree, arrays: &[Array], vectors: &[Vector]) -> Vec<BytesPerSeco
     demand
 }
 
-fn read_fanouts(tree: &Tree, axes: Vec<Vec<FanAxis>>, n_memories: usize) -> Vec<Fanout> {
+fn read_fanouts(
+    chip: &Chip,
+    tree: &Tree,
+    axes: Vec<Vec<FanAxis>>,
+    n_memories: usize,
+) -> Vec<Fanout> {
     let mut axes: Vec<Option<Vec<FanAxis>>> = axes.into_iter().map(Some).collect();
     let mut fanouts = Vec::new();
     for placed in &tree.placed {
@@ -299,19 +310,12 @@ fn read_fanouts(tree: &Tree, axes: Vec<Vec<FanAxis>>, n_memories: usize) -> Vec<
             continue;
         };
         let part = &tree.parts[placed.part];
-        refuse_not_modelled(&part.reader);
-        part.reader.string("source");
         let own = placed
             .part
             .checked_sub(n_memories)
             .and_then(|i| axes.get_mut(i)?.take());
-        fanouts.push(Fanout {
-            name: part.name.to_owned(),
-            parents: placed.parents.clone(),
-            axes: own.unwrap_or_default(),
-            instances: placed.instances,
-            hop_energy: fanout::hop_energy(&part.reader),
-        });
+        let own = own.unwrap_or_default();
+        fanouts.push(fanout::read(chip, part.name, &part.reader, placed, own));
     }
     fanouts
 }

@@ -1,13 +1,43 @@
 //! Fan-outs: shape, what each axis may unroll, what its wires can do.
 
-use super::chip::Chip;
-use super::keys::{CONVOLUTION_RANKS, RANKS, SLOTS, refuse, refuse_not_modelled};
+use super::chip::{Chip, disagree};
+use super::keys::{CONVOLUTION_RANKS, RANKS, SLOTS, refuse_not_modelled};
+use super::network;
+use super::tree::Placed;
 use crate::diag::Code;
-use crate::document::Reader;
-use crate::hardware::{AxisRank, FanAxis};
-use crate::units::{Dimension, JoulesPerByte};
+use crate::document::{Node, Reader};
+use crate::hardware::{AxisRank, Diagonal, FanAxis, Fanout};
 
 const MAX_AXIS: u64 = 1 << 32;
+
+/// Ranks that one axis unrolls at once, unless the file says.
+const MAX_RANKS: u32 = 2;
+
+/// Reads one fan-out, whose axes are known.
+pub(super) fn read(
+    chip: &Chip,
+    name: &str,
+    reader: &Reader,
+    placed: &Placed,
+    axes: Vec<FanAxis>,
+) -> Fanout {
+    refuse_not_modelled(reader);
+    reader.string("source");
+    let network = network::read(chip, reader, &axes);
+    Fanout {
+        name: name.to_owned(),
+        parents: placed.parents.clone(),
+        diagonal: diagonals(reader, &axes),
+        distributed: reader.choices("distributed", &SLOTS).unwrap_or_default(),
+        imperfect: reader.boolean("imperfect").unwrap_or(true),
+        axes,
+        instances: placed.instances,
+        network: network.kind,
+        bandwidth: network.bandwidth,
+        hop: network.hop,
+        hop_energy: network.energy,
+    }
+}
 
 /// The axes of a fan-out.
 pub(super) fn axes(chip: &Chip, reader: &Reader) -> Vec<FanAxis> {
@@ -22,6 +52,9 @@ pub(super) fn axes(chip: &Chip, reader: &Reader) -> Vec<FanAxis> {
             ranks: ranks.clone(),
             multicast: Vec::new(),
             reduce: Vec::new(),
+            forward: Vec::new(),
+            max_ranks: MAX_RANKS,
+            full: Vec::new(),
         };
         return sizes.into_iter().map(axis).collect();
     }
@@ -36,9 +69,14 @@ pub(super) fn axes(chip: &Chip, reader: &Reader) -> Vec<FanAxis> {
     let mut found = Vec::new();
     for (axis, size) in axes.into_iter().zip(sizes) {
         refuse_not_modelled(&axis);
+        let ranks = ranks(&axis);
+        let max_ranks = axis.integer("max_ranks", 1..=64);
         found.push(FanAxis {
             size,
-            ranks: ranks(&axis),
+            full: full(&axis, &ranks),
+            ranks,
+            max_ranks: max_ranks.map_or(MAX_RANKS, |n| n as u32),
+            forward: axis.choices("forward", &SLOTS).unwrap_or_default(),
             multicast: axis.choices("multicast", &SLOTS).unwrap_or_default(),
             reduce: axis.choices("reduce", &SLOTS).unwrap_or_default(),
         });
@@ -63,50 +101,70 @@ fn sizes(reader: &Reader) -> Vec<u64> {
 
 /// An axis that names a rank of convolutions uses their names, where `K` counts output channels.
 fn ranks(axis: &Reader) -> Vec<AxisRank> {
-    let names = axis.strings("ranks").unwrap_or_default();
-    if names.is_empty() {
+    if axis.strings("ranks").unwrap_or_default().is_empty() {
         axis.missing(
             "ranks",
             "name what may be unrolled, e.g. ranks = [\"M\", \"N\"]",
         );
     }
-    let only_there = |name: &str| matches!(name, "B" | "P" | "Q" | "C" | "R" | "S");
-    let is_convolution = names.iter().any(|(name, _)| only_there(name));
-    let words: &[(&str, AxisRank)] = if is_convolution {
-        &CONVOLUTION_RANKS
-    } else {
-        &RANKS
-    };
+    let words = words(axis, &["ranks", "full"]);
     axis.choices("ranks", words).unwrap_or_default()
 }
 
-/// Energy per byte brought to one child, if the file says.
-pub(super) fn hop_energy(reader: &Reader) -> Option<JoulesPerByte> {
-    let network = reader.table("network")?;
-    for key in ["kind", "bandwidth", "hop"] {
-        if network.raw().get(key).is_some() {
-            refuse(&network, key);
-        }
+/// Ranks of the axis that are unrolled wholly or not at all.
+fn full(axis: &Reader, ranks: &[AxisRank]) -> Vec<AxisRank> {
+    let found = axis.choices("full", words(axis, &["ranks", "full"]));
+    let found = found.unwrap_or_default();
+    if found.iter().any(|rank| !ranks.contains(rank)) {
+        let path = axis.path();
+        let message = format!("`{path}.full` names a rank that `{path}.ranks` does not");
+        disagree(
+            axis,
+            "full",
+            message,
+            "add it to `ranks`, or remove it here",
+        );
     }
-    let per_length = Dimension::ENERGY_PER_BYTE / Dimension::LENGTH;
-    let energy = network.get("energy").and_then(|node| {
-        let quantity = network.evaluate("energy", node)?;
-        if quantity.value < 0.0 {
-            network.out_of_range("energy", node, "must not be negative");
-            return None;
-        }
-        if quantity.dimension != per_length {
-            return network.typed("energy", node);
-        }
-        let Some(pitch) = network.positive::<crate::units::Meters>("pitch") else {
-            network.missing(
-                "pitch",
-                "an energy per length needs the length of a hop, e.g. \"1 mm\"",
+    found
+}
+
+/// The rank names that some lists of a table use.
+fn words(table: &Reader, keys: &[&str]) -> &'static [(&'static str, AxisRank)] {
+    let lists = keys.iter().filter_map(|key| table.raw().get(key));
+    let names = lists.flat_map(|node| node.as_list().unwrap_or(std::slice::from_ref(node)));
+    let only_there = |name: &str| matches!(name, "B" | "P" | "Q" | "C" | "R" | "S");
+    if names.filter_map(Node::as_text).any(only_there) {
+        &CONVOLUTION_RANKS
+    } else {
+        &RANKS
+    }
+}
+
+fn diagonals(reader: &Reader, axes: &[FanAxis]) -> Vec<Diagonal> {
+    let mut found = Vec::new();
+    for entry in reader.tables("diagonal") {
+        if entry.raw().get("slot").is_none() {
+            entry.missing(
+                "slot",
+                "name the operand that the diagonal shares: slot = \"lhs\"",
             );
-            return None;
-        };
-        Some(JoulesPerByte(quantity.value * pitch.0))
-    });
-    network.finish();
-    energy
+        }
+        let slot = entry.choice("slot", &SLOTS);
+        let ranks = entry.choices("ranks", words(&entry, &["ranks"]));
+        let ranks = ranks.unwrap_or_default();
+        let unrolls = |rank| axes.iter().any(|a| a.ranks.contains(rank));
+        if ranks.len() < 2 {
+            let help = "name the ranks whose sum is the same along it: ranks = [\"R\", \"P\"]";
+            let message = format!("`{}` needs two ranks", entry.path());
+            let problem = entry.key_problem("ranks", Code::MissingKey, message);
+            reader.push(problem.help(help));
+        } else if !ranks.iter().all(unrolls) {
+            let path = entry.path();
+            let message = format!("`{path}.ranks` names a rank that no axis unrolls");
+            disagree(&entry, "ranks", message, "add it to `ranks` of an axis");
+        }
+        entry.finish();
+        found.extend(slot.map(|slot| Diagonal { slot, ranks }));
+    }
+    found
 }

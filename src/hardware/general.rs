@@ -1,7 +1,7 @@
 //! Whole-chip sections: process, links, overheads, mapspace, power, package.
 
 use super::chip::{Chip, disagree};
-use super::keys::{PROCESS_NAMES, refuse, refuse_not_modelled};
+use super::keys::{PROCESS_NAMES, refuse_not_modelled};
 use crate::document::{Node as Value, Reader};
 use crate::hardware::{Class, Link, Overhead, PowerLimits, Process, Tiles};
 use crate::units::{Bytes, Hertz, Meters, Seconds, SquareMeters, Volts, Watts};
@@ -128,6 +128,8 @@ pub(super) fn overhead(chip: &Chip, root: &Reader) -> Overhead {
         kernel: Seconds(kernel),
         launch: Seconds(launch),
         tile: Seconds(0.0),
+        dma_setup: Seconds(0.0),
+        instruction: Seconds(0.0),
         reserve: Bytes(reserve),
     };
     let reason = "usual for the class";
@@ -146,14 +148,18 @@ pub(super) fn overhead(chip: &Chip, root: &Reader) -> Overhead {
         kernel: time("kernel", default.kernel),
         launch: time("launch", default.launch),
         tile: time("tile", default.tile),
+        dma_setup: chip.time(&reader, "dma_setup").unwrap_or(default.dma_setup),
+        instruction: chip
+            .time(&reader, "instruction")
+            .unwrap_or(default.instruction),
         reserve: chip.or(found, &reader, "reserve", default.reserve, reason),
     };
     reader.finish();
     overhead
 }
 
-/// The declared set of tiles.
-pub(super) fn mapspace(chip: &Chip, root: &Reader) -> Tiles {
+/// The declared set of tiles, and whether mappings may be uneven.
+pub(super) fn mapspace(chip: &Chip, root: &Reader) -> (Tiles, bool) {
     let default = match chip.class {
         Class::Gpu => (
             Tiles::Listed {
@@ -170,13 +176,11 @@ pub(super) fn mapspace(chip: &Chip, root: &Reader) -> Tiles {
     let reason = "tiles of GPU libraries; elsewhere divisors of the padded ranks";
     let Some(reader) = root.table("mapspace") else {
         chip.assume("mapspace.tiles".into(), default.1, reason);
-        return default.0;
+        return (default.0, false);
     };
     refuse_not_modelled(&reader);
     reader.string("source");
-    if reader.boolean("uneven") == Some(true) {
-        refuse(&reader, "uneven");
-    }
+    let uneven = reader.boolean("uneven").unwrap_or(false);
     let is_given = reader.raw().get("tiles").is_some();
     let tiles = tiles(&reader).unwrap_or_else(|| {
         if !is_given {
@@ -185,15 +189,16 @@ pub(super) fn mapspace(chip: &Chip, root: &Reader) -> Tiles {
         default.0
     });
     reader.finish();
-    tiles
+    (tiles, uneven)
 }
 
 fn tiles(reader: &Reader) -> Option<Tiles> {
     let node = reader.get("tiles")?;
     if node.as_table().is_none() {
-        return reader
-            .choice_of("tiles", node, &[("padded", ())])
-            .map(|()| Tiles::Padded);
+        let words = [("divisors", 0), ("padded", 1), ("ceil", 2)];
+        let sets = [Tiles::Divisors, Tiles::Padded, Tiles::Ceil];
+        let place = reader.choice_of("tiles", node, &words)?;
+        return sets.into_iter().nth(place);
     }
     let table = reader.table("tiles")?;
     let side = |key: &'static str| -> Vec<u64> {

@@ -1,7 +1,7 @@
 //! The closed sets of words in a chip file: sections, keys, classes, ranks, process names.
 
 use crate::document::Reader;
-use crate::hardware::{AxisRank, Class, Direction, Managed};
+use crate::hardware::{AxisRank, Class, Compression, Direction, Managed, NetworkKind};
 use crate::technology::MemoryKind;
 use crate::workload::{Dtype, Slot};
 
@@ -14,8 +14,27 @@ pub(super) const CLASSES: [(&str, Class); 6] = [
     ("cpu", Class::Cpu),
 ];
 
-pub(super) const MANAGED: [(&str, Managed); 2] =
-    [("software", Managed::Software), ("cache", Managed::Cache)];
+pub(super) const MANAGED: [(&str, Managed); 3] = [
+    ("software", Managed::Software),
+    ("cache", Managed::Cache),
+    ("fifo", Managed::Fifo),
+];
+
+pub(super) const COMPRESSIONS: [(&str, Option<Compression>); 5] = [
+    ("none", None),
+    ("rle", Some(Compression::Rle)),
+    ("bitmask", Some(Compression::Bitmask)),
+    ("coordinate", Some(Compression::Coordinate)),
+    ("csr", Some(Compression::Csr)),
+];
+
+pub(super) const NETWORKS: [(&str, NetworkKind); 5] = [
+    ("mesh", NetworkKind::Mesh),
+    ("bus", NetworkKind::Bus),
+    ("tree", NetworkKind::Tree),
+    ("systolic", NetworkKind::Systolic),
+    ("crossbar", NetworkKind::Crossbar),
+];
 
 pub(super) const DIRECTIONS: [(&str, Direction); 3] = [
     ("r", Direction::Read),
@@ -75,9 +94,19 @@ pub(super) const PROCESS_NAMES: [(&str, f64); 18] = [
 pub(super) const SECTIONS: [(&str, &[&str]); 5] = [
     ("process", &["node", "clock", "vf"]),
     ("power", &["tdp", "cap", "idle", "active"]),
-    ("overhead", &["kernel", "launch", "tile", "reserve"]),
+    (
+        "overhead",
+        &[
+            "kernel",
+            "launch",
+            "tile",
+            "dma_setup",
+            "instruction",
+            "reserve",
+        ],
+    ),
     ("package", &["die"]),
-    ("mapspace", &["tiles"]),
+    ("mapspace", &["tiles", "uneven"]),
 ];
 
 /// Keys of each kind of component.
@@ -90,6 +119,10 @@ pub(super) const COMPONENTS: [(&str, &[&str]); 5] = [
             "bandwidth",
             "achievable",
             "holds",
+            "must_hold",
+            "resident",
+            "block",
+            "compression",
             "managed",
             "buffering",
             "area",
@@ -98,13 +131,27 @@ pub(super) const COMPONENTS: [(&str, &[&str]); 5] = [
             "ports",
         ],
     ),
-    ("fanout", &["shape", "axes", "network"]),
+    (
+        "fanout",
+        &[
+            "shape",
+            "axes",
+            "network",
+            "diagonal",
+            "distributed",
+            "imperfect",
+        ],
+    ),
     (
         "array",
         &[
             "rate",
             "tile",
             "stationary",
+            "swap",
+            "systolic",
+            "sparsity",
+            "static",
             "acc",
             "energy",
             "area",
@@ -120,33 +167,16 @@ pub(super) const COMPONENTS: [(&str, &[&str]); 5] = [
 ];
 
 /// Keys of the full description language that no calculation uses yet.
-const NOT_MODELLED: [&str; 28] = [
-    "must_hold",
-    "block",
-    "swap",
-    "imperfect",
+const NOT_MODELLED: [&str; 11] = [
     "banks",
-    "compression",
-    "resident",
     "partitions",
-    "diagonal",
-    "distributed",
     "cluster",
-    "max_ranks",
-    "full",
-    "forward",
-    "systolic",
     "operands",
-    "sparsity",
     "converters",
     "bits_per_cycle",
     "reload",
-    "static",
     "pe",
-    "dma_setup",
-    "slots",
     "topology",
-    "hop",
     "yield",
     "interposer",
 ];

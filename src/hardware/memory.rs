@@ -2,11 +2,13 @@
 
 use super::chip::{Chip, disagree};
 use super::keys::{DIRECTIONS, MANAGED, memory_kinds, refuse_not_modelled};
+use super::slots;
 use super::tree::Placed;
+use crate::diag::Code;
 use crate::document::{Node as Value, Reader};
-use crate::hardware::{Class, Direction, Holds, Managed, Memory, Port};
+use crate::hardware::{Class, Direction, Managed, Memory, Port};
 use crate::technology::{self, MemoryKind};
-use crate::units::{BytesPerSecond, JoulesPerByte, SquareMeters};
+use crate::units::{Bytes, BytesPerSecond, Dimension, JoulesPerByte, SquareMeters};
 
 /// Where a memory stands, as far as defaults depend on it.
 pub(super) struct Surroundings {
@@ -42,9 +44,10 @@ pub(super) fn read<'a>(
         );
     }
     let managed = managed(chip, reader, around.below_root);
-    let holds = holds(chip, reader, kind);
+    let holds = slots::holds(chip, reader, kind);
     let buffering = buffering(chip, reader, kind, managed);
     let ports = ports(chip, reader, kind, placed.instances, around);
+    slots::check_ports(reader, holds, &ports);
     let source = chip.source_of(reader);
     let mut memory = Memory {
         name: name.to_owned(),
@@ -52,6 +55,10 @@ pub(super) fn read<'a>(
         parents: placed.parents.clone(),
         capacity,
         holds,
+        must_hold: slots::must_hold(reader, holds),
+        resident: slots::resident(reader, holds),
+        compression: slots::compression(reader, holds),
+        block: reader.positive("block"),
         managed,
         buffering,
         ports,
@@ -109,39 +116,6 @@ fn managed(chip: &Chip, reader: &Reader, below_root: bool) -> Managed {
     })
 }
 
-const SLOT_NAMES: [(&str, usize); 5] =
-    [("lhs", 0), ("rhs", 1), ("acc", 2), ("kv", 3), ("vector", 4)];
-
-fn slots(reader: &Reader, key: &'static str) -> Option<Holds> {
-    let found = reader.choices(key, &SLOT_NAMES)?;
-    Some(Holds {
-        lhs: found.contains(&0),
-        rhs: found.contains(&1),
-        acc: found.contains(&2),
-        kv: found.contains(&3),
-        vector: found.contains(&4),
-    })
-}
-
-fn holds(chip: &Chip, reader: &Reader, kind: MemoryKind) -> Holds {
-    slots(reader, "holds").unwrap_or_else(|| {
-        let is_file = matches!(kind, MemoryKind::RegFile | MemoryKind::Register);
-        let (holds, text) = if is_file {
-            let holds = Holds {
-                kv: false,
-                ..Holds::ALL
-            };
-            (holds, "lhs, rhs, acc, vector")
-        } else {
-            (Holds::ALL, "lhs, rhs, acc, kv, vector")
-        };
-        if reader.raw().get("holds").is_none() {
-            chip.assume(reader.path_of("holds"), text, "the file excludes nothing");
-        }
-        holds
-    })
-}
-
 /// A list stands for a range that a mapping may choose from; its first value is taken.
 fn buffering(chip: &Chip, reader: &Reader, kind: MemoryKind, managed: Managed) -> u32 {
     let node = reader.get("buffering").map(|node| match node.as_list() {
@@ -186,6 +160,7 @@ fn ports(
         direction: Direction::Both,
         bandwidth: found.unwrap_or(BytesPerSecond(1.0)),
         achievable: achievable(chip, reader, kind),
+        slots: [true; 3],
     }]
 }
 
@@ -203,6 +178,7 @@ fn read_port(chip: &Chip, reader: Reader, kind: MemoryKind) -> Port {
         direction: direction.unwrap_or(Direction::Both),
         bandwidth: bandwidth.unwrap_or(BytesPerSecond(1.0)),
         achievable: achievable(chip, &reader, kind),
+        slots: slots::of_port(&reader),
     };
     reader.finish();
     port
@@ -258,26 +234,55 @@ fn default_bandwidth(
 /// Energy, area and leakage: the file's, else those of the technology.
 fn figures(chip: &Chip, reader: &Reader, memory: &mut Memory) {
     let known = technology::memory(memory.kind, chip.node, memory.capacity);
-    let energy = reader.get("energy").and_then(Value::as_table);
     let (mut read, mut write) = (None, None);
-    if energy.is_some() {
-        if let Some(table) = reader.table("energy") {
-            read = table.non_negative::<JoulesPerByte>("read");
-            write = table.non_negative::<JoulesPerByte>("write");
-            table.finish();
+    match reader.get("energy") {
+        Some(node) if node.as_table().is_some() => {
+            if let Some(table) = reader.table("energy") {
+                let of = |key: &'static str| energy(&table, key, table.get(key)?, memory.block);
+                (read, write) = (of("read"), of("write"));
+                table.finish();
+            }
         }
-    } else if let Some(node) = reader.get("energy") {
-        read = reader
-            .typed("energy", node)
-            .filter(|e: &JoulesPerByte| e.0 >= 0.0);
-        write = read;
-        if read.is_none() {
-            reader.out_of_range("energy", node, "must be an energy per byte, not negative");
+        Some(node) => {
+            read = energy(reader, "energy", node, memory.block);
+            write = read;
         }
+        None => {}
     }
     memory.read_energy = read.or(known.read);
     memory.write_energy = write.or(known.write);
     let area: Option<SquareMeters> = reader.non_negative("area");
     memory.area = area.or(known.area);
     memory.leakage = reader.non_negative("leakage").or(known.leakage);
+}
+
+/// An energy per byte, or one per access to a block.
+fn energy(reader: &Reader, key: &str, node: &Value, block: Option<Bytes>) -> Option<JoulesPerByte> {
+    let quantity = reader.evaluate(key, node)?;
+    if quantity.value < 0.0 {
+        reader.out_of_range(key, node, "must not be negative");
+        return None;
+    }
+    if quantity.dimension != Dimension::ENERGY {
+        let typed = quantity.into_typed();
+        if typed.is_none() {
+            let wanted = Dimension::ENERGY_PER_BYTE;
+            reader.wrong_dimension(key, node, quantity.dimension, wanted);
+        }
+        return typed;
+    }
+    let Some(block) = block else {
+        let message = format!(
+            "`{} = {}` is an energy per access, but the memory has no `block`",
+            reader.path_of(key),
+            node.show()
+        );
+        let problem = node.problem(Code::MissingKey, message);
+        reader.push(
+            problem
+                .help("give the bytes of one access, e.g. block = \"8 B\", or an energy per bit"),
+        );
+        return None;
+    };
+    Some(JoulesPerByte(quantity.value / block.0))
 }

@@ -32,15 +32,21 @@ mod chip;
 mod engine;
 mod evaluate;
 mod fanout;
+mod features;
 mod general;
 mod keys;
 mod memory;
+mod network;
 mod params;
 mod peak;
 mod profile;
+mod slots;
 mod system;
+mod systolic;
 mod tree;
+mod zeros;
 
+pub use features::{Compression, Diagonal, NetworkKind, Structured, Systolic, Wires, ZeroSupport};
 pub use profile::Profile;
 pub use system::{
     Array, Assumed, AxisRank, Class, Direction, FanAxis, Fanout, Holds, Link, Managed, Memory,

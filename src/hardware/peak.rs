@@ -5,9 +5,9 @@ use super::engine::dtype;
 use super::tree::Tree;
 use crate::diag::Code;
 use crate::document::{Entry, Reader};
-use crate::hardware::{Array, Class, Memory, NativeTile, Node, Vector};
+use crate::hardware::{Array, Class, Memory, NativeTile, Node, Vector, ZeroSupport};
 use crate::technology;
-use crate::units::OpsPerSecond;
+use crate::units::{OpsPerSecond, Watts};
 use crate::workload::{Dtype, Slot};
 
 /// Rates this far apart are taken as equal: data sheets round.
@@ -129,6 +129,10 @@ pub(super) fn array(chip: &Chip, tree: &Tree, peaks: &[(Dtype, OpsPerSecond)]) -
         clock: chip.clock,
         tile: Some(NATIVE),
         stationary: Some(Slot::Acc),
+        swap: false,
+        systolic: None,
+        zeros: ZeroSupport::default(),
+        constant: Watts::ZERO,
         acc: Vec::new(),
         area,
         achievable,

@@ -1,5 +1,6 @@
 //! A chip as checked and evaluated: the component tree with figures, every one of them resolved.
 
+use super::features::{Compression, Diagonal, NetworkKind, Systolic, Wires, ZeroSupport};
 use crate::technology::MemoryKind;
 use crate::units::{
     Bytes, BytesPerSecond, Hertz, Joules, JoulesPerByte, MacsPerSecond, Meters, OpsPerSecond,
@@ -55,6 +56,8 @@ pub enum Managed {
     Software,
     /// A cache: reuse follows its capacity.
     Cache,
+    /// Placed by the mapping, read once in the order of arrival.
+    Fifo,
 }
 
 /// Direction of a port.
@@ -77,6 +80,8 @@ pub struct Port {
     pub bandwidth: BytesPerSecond,
     /// Share of the peak that long transfers reach, at most 1.
     pub achievable: f64,
+    /// Slots that may pass: `[lhs, rhs, acc]`.
+    pub slots: [bool; 3],
 }
 
 /// One level of the memory tree.
@@ -92,6 +97,14 @@ pub struct Memory {
     pub capacity: Bytes,
     /// Operand slots it may hold.
     pub holds: Holds,
+    /// Of the held operand slots, those that have no way round it.
+    pub must_hold: Holds,
+    /// Of the held slots, those whose tensors may stay from one operator to the next.
+    pub resident: Holds,
+    /// How zeros are left out, by operand slot: `[lhs, rhs, acc]`.
+    pub compression: [Option<Compression>; 3],
+    /// Smallest access, if it matters: traffic comes in whole blocks.
+    pub block: Option<Bytes>,
     /// How it is managed.
     pub managed: Managed,
     /// 1: transfers are exposed; 2: double buffered, which halves the usable capacity.
@@ -123,6 +136,12 @@ pub struct FanAxis {
     pub multicast: Vec<Slot>,
     /// Slots whose partial results are added along the axis.
     pub reduce: Vec<Slot>,
+    /// Slots that a child passes on to its neighbor.
+    pub forward: Vec<Slot>,
+    /// Most ranks unrolled at once, at least 1.
+    pub max_ranks: u32,
+    /// Ranks that are unrolled wholly or not at all.
+    pub full: Vec<AxisRank>,
 }
 
 /// A rank that an axis may unroll.
@@ -161,6 +180,18 @@ pub struct Fanout {
     pub axes: Vec<FanAxis>,
     /// Instances of its parent in the whole chip.
     pub instances: u64,
+    /// Operands that one parent read brings to a diagonal of children.
+    pub diagonal: Vec<Diagonal>,
+    /// Slots whose child buffers make up one address space.
+    pub distributed: Vec<Slot>,
+    /// Whether the last round may leave children idle; else factors must divide the ranks.
+    pub imperfect: bool,
+    /// Layout of the wires, if known.
+    pub network: Option<NetworkKind>,
+    /// Rate out of one parent.
+    pub bandwidth: Wires,
+    /// Delay of one hop, if known.
+    pub hop: Option<Seconds>,
     /// Energy per byte delivered to one child, if known.
     pub hop_energy: Option<JoulesPerByte>,
 }
@@ -193,6 +224,14 @@ pub struct Array {
     pub tile: Option<NativeTile>,
     /// Operand that stays in place, if the hardware fixes it.
     pub stationary: Option<Slot>,
+    /// Whether `C = A·B` may run as `Cᵀ = Bᵀ·Aᵀ`.
+    pub swap: bool,
+    /// Fill and load of a systolic array; `None` for other engines.
+    pub systolic: Option<Systolic>,
+    /// What zeros save.
+    pub zeros: ZeroSupport,
+    /// Drawn by one leaf at all times: lasers, tuning.
+    pub constant: Watts,
     /// Format of partial sums by format of the inputs.
     pub acc: Vec<(Dtype, Dtype)>,
     /// Energy of one MAC by format, as far as known.
@@ -252,6 +291,10 @@ pub struct Overhead {
     pub launch: Seconds,
     /// Fixed time of one pass over a tile.
     pub tile: Seconds,
+    /// Fixed time of one transfer from or to main memory.
+    pub dma_setup: Seconds,
+    /// Time to issue one native instruction.
+    pub instruction: Seconds,
     /// Memory the runtime keeps for itself.
     pub reserve: Bytes,
 }
@@ -283,8 +326,12 @@ pub struct Process {
 /// The declared set of tile sizes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tiles {
+    /// Only sizes that divide the rank.
+    Divisors,
     /// Equal divisions of each rank, the last one partly idle.
     Padded,
+    /// Any size; the last tile is as small as what is left.
+    Ceil,
     /// Library tiles: sizes of M, N and K.
     Listed {
         /// Rows of the result.
@@ -347,6 +394,8 @@ pub struct System {
     pub power: PowerLimits,
     /// Tile sizes.
     pub tiles: Tiles,
+    /// Whether operands of one memory may be kept at different depths of the loop nest.
+    pub uneven: bool,
     /// Published die area, to hold the sum of components against.
     pub die: Option<SquareMeters>,
     /// What was taken from the class.
@@ -378,13 +427,16 @@ impl System {
         all
     }
 
-    /// Drawn when nothing runs: idle power and the leakage of all memories; `None` if not known.
+    /// Drawn when nothing runs: idle power, the leakage of all memories and what engines draw at all
+    /// times; `None` if not known.
     pub fn idle_power(&self) -> Option<Watts> {
         let leakages = self.memories.iter();
         let leakage: Watts = leakages
             .filter_map(|m| m.leakage.map(|l| l * m.instances as f64))
             .sum();
-        self.power.idle.map(|idle| idle + leakage)
+        let engines = self.arrays.iter();
+        let constant: Watts = engines.map(|a| a.constant * a.instances as f64).sum();
+        self.power.idle.map(|idle| idle + leakage + constant)
     }
 
     /// The format in which a product of the asked format runs: itself, else the narrowest wider one,
@@ -488,6 +540,15 @@ impl Memory {
 }
 
 impl Holds {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        lhs: false,
+        rhs: false,
+        acc: false,
+        kv: false,
+        vector: false,
+    };
+
     /// Everything.
     pub const ALL: Self = Self {
         lhs: true,
@@ -496,6 +557,15 @@ impl Holds {
         kv: true,
         vector: true,
     };
+
+    /// The operand slots of matrix engines among it.
+    pub fn operands(self) -> Self {
+        Self {
+            kv: false,
+            vector: false,
+            ..self
+        }
+    }
 
     /// Whether it holds an operand slot.
     pub fn slot(self, slot: Slot) -> bool {

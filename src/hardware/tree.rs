@@ -187,6 +187,24 @@ impl<'a> Tree<'a> {
         self.placed.iter().find(|p| p.node == Some(node))
     }
 
+    /// The part of the closest fan-out above some parents, or among them.
+    pub(super) fn nearest_fanout(&self, parents: &[Node]) -> Option<usize> {
+        let mut open: Vec<Node> = parents.to_vec();
+        let mut next = 0;
+        while let Some(placed) = open.get(next).and_then(|&node| self.at(node)) {
+            if !self.parts[placed.part].is_memory {
+                return Some(placed.part);
+            }
+            for &above in &placed.parents {
+                if !open.contains(&above) {
+                    open.push(above);
+                }
+            }
+            next += 1;
+        }
+        None
+    }
+
     /// Instances of something below some parents, which must exist equally often.
     fn instances(&self, reader: &Reader, parents: &[Node]) -> u64 {
         let mut counts = parents.iter().filter_map(|&parent| {

@@ -81,7 +81,7 @@ pub fn candidates(system: &System, request: &Request<'_>) -> Candidates {
         array,
         nests: match &system.tiles {
             Tiles::Listed { .. } => None,
-            Tiles::Padded => Some(nests(system, array, request)),
+            Tiles::Divisors | Tiles::Padded | Tiles::Ceil => Some(nests(system, array, request)),
         },
     });
     Candidates {
@@ -116,7 +116,7 @@ pub fn best_of(
                 &request.widths,
                 request.compulsory,
             ),
-            (None, Tiles::Padded) => None,
+            (None, Tiles::Divisors | Tiles::Padded | Tiles::Ceil) => None,
         };
         if let Some(cost) = found
             && best

@@ -73,6 +73,7 @@ impl Dimension {
             (Self::ENERGY, "an energy, e.g. \"3.9 pJ\""),
             (Self::LENGTH, "a length, e.g. \"7 nm\""),
             (Self::VOLTAGE, "a voltage, e.g. \"0.75 V\""),
+            (Self::CYCLES, "clock cycles, e.g. \"16 cycle\""),
             (Self::FREQUENCY, "a frequency, e.g. \"1.2 GHz\""),
             (Self::BANDWIDTH, "a bandwidth, e.g. \"3.35 TB/s\""),
             (
