@@ -236,7 +236,12 @@ fn check(einsum: &Einsum, levels: &[Vec<(u8, u64)>], side: &[Loop]) {
         for (step, level) in nest.keeps(slot).skip(1) {
             let walked = fills_by_walking(einsum, &nest, slot, step);
             let found = counted.levels[level][slot as usize].fills;
-            assert_eq!(found, walked, "{slot:?} at level {level} of {nest:?}");
+            assert_eq!(
+                found,
+                walked,
+                "{slot:?} at level {level} of {nest:?} over {:?}",
+                einsum.ranks.iter().map(|r| r.size).collect::<Vec<_>>()
+            );
         }
     }
 }
@@ -301,7 +306,7 @@ proptest! {
         prop_assume!(einsum.macs() < 3_000.0);
         let steps: u64 = levels.iter().flatten().map(|l| l.1).product();
         prop_assume!(steps < 20_000);
-        check(&einsum, &levels, &[Loop::spatial(2, 2, 2, 1)]);
+        check(&einsum, &levels, &[]);
     }
 }
 

@@ -196,7 +196,7 @@ fn level_cost(
 
 /// Bytes in whole blocks of every instance.
 fn in_blocks(memory: &Memory, bytes: f64, instances: f64) -> Bytes {
-    match block_of(memory) {
+    match memory.block {
         // Counts are whole; what is lost in dividing must not start another block.
         Some(block) => {
             let blocks = (bytes / instances / block.0 - 1e-9).ceil();
@@ -204,8 +204,4 @@ fn in_blocks(memory: &Memory, bytes: f64, instances: f64) -> Bytes {
         }
         None => Bytes(bytes),
     }
-}
-
-fn block_of(_memory: &Memory) -> Option<Bytes> {
-    None
 }

@@ -6,7 +6,8 @@
 //! not move `t` are served by one read where the network multicasts, and partial sums are added on the way
 //! where it reduces. Partial sums that come back are read again, except the first time.
 //!
-//! Factors may leave a smaller last tile: it counts as what it is.
+//! Factors may leave a smaller last tile: it counts as what it is. An instance that idles in a last round
+//! gives up its tile as if it had worked.
 //!
 //! Source: derived; the rules are those of Parashar et al., "Timeloop", ISPASS 2019, section V; where tools
 //! differ see [`Convention`].
@@ -14,7 +15,7 @@
 use smallvec::SmallVec;
 
 use crate::hardware::System;
-use crate::mapping::{Chain, Convention, Extents, Loop, Nest, Step};
+use crate::mapping::{Chain, Convention, Extents, Level, Loop, Nest, Step};
 use crate::workload::{Einsum, Slot};
 
 use super::halo::{Slide, fresh, points};
@@ -205,6 +206,8 @@ fn crossed(chain: &Chain, nest: &Nest, (parent, child): (usize, usize)) -> Small
 #[derive(Clone, Copy)]
 struct Seen {
     step: Loop,
+    /// Extent that one iteration covers, of the rank and of a whole tile.
+    part: u64,
     moves: bool,
     /// Further in than the parent's tile.
     inside: bool,
@@ -221,13 +224,17 @@ fn loops(
     (parent, child): (usize, usize),
 ) -> SmallVec<[Seen; 16]> {
     let mut found = SmallVec::new();
+    let mut extents: Extents = einsum.ranks.iter().map(|r| r.size).collect();
     for (at, step) in nest.steps[..child].iter().enumerate() {
         let Step::Loop(step) = *step else { continue };
         if step.factor <= 1 {
             continue;
         }
+        let extent = &mut extents[step.rank as usize];
+        *extent = extent.div_ceil(step.factor);
         found.push(Seen {
             step,
+            part: *extent,
             moves: einsum.is_relevant(slot, step.rank as usize),
             inside: at > parent,
             shared: at > parent && shares(system, chain, &step, slot),
@@ -303,8 +310,12 @@ fn merged(
 }
 
 /// Whether one read of a slot serves the diagonals of a fan-out.
-fn runs_diagonally(_system: &System, _chain: &Chain, _level: usize, _slot: Slot) -> bool {
-    false
+fn runs_diagonally(system: &System, chain: &Chain, level: usize, slot: Slot) -> bool {
+    let Level::Fanout { fanout } = chain.levels[level] else {
+        return false;
+    };
+    let mut wires = system.fanouts[fanout].diagonal.iter();
+    wires.any(|d| d.slot == slot)
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -396,7 +407,7 @@ impl Walk<'_> {
         };
         let rank = seen.step.rank as usize;
         let entering = extents[rank];
-        let part = entering.div_ceil(seen.step.factor);
+        let part = seen.part.min(entering);
         let (whole, rest) = (entering / part, entering % part);
         let mut go = |extent: u64, slide: Option<Slide>| {
             extents[rank] = extent;
@@ -407,7 +418,7 @@ impl Walk<'_> {
         // Inside of a spatial loop each instance slides on its own.
         let slide = slide.map(|s| match seen.step.place {
             Some(_) if usize::from(s.rank) == rank => Slide {
-                before: s.before.div_ceil(seen.step.factor),
+                before: s.before.min(seen.part),
                 ..s
             },
             Some(_) | None => s,

@@ -146,7 +146,7 @@ pub fn proposals(
 ) -> Result<Vec<Nest>, NoMapping> {
     match &system.tiles {
         Tiles::Listed { .. } => Ok(Vec::new()),
-        Tiles::Padded => nests(system, array, request),
+        Tiles::Divisors | Tiles::Padded | Tiles::Ceil => nests(system, array, request),
     }
 }
 
