@@ -190,7 +190,25 @@ fn level_cost(
         usable,
         access_energy: is_known.then_some(energies),
         leakage: Joules::ZERO,
-        busy: traffic.port_time(at, instances),
+        busy: busy(at, traffic, instances, convention),
+    }
+}
+
+/// Busy time of one instance's ports; AccelForge adds reads and writes even where ports are apart.
+fn busy(memory: &Memory, traffic: Traffic, instances: f64, convention: Convention) -> Seconds {
+    match convention {
+        Convention::Physical | Convention::Timeloop => traffic.port_time(memory, instances),
+        Convention::AccelForge => {
+            let read = Traffic {
+                written: Bytes::ZERO,
+                ..traffic
+            };
+            let written = Traffic {
+                read: Bytes::ZERO,
+                ..traffic
+            };
+            read.port_time(memory, instances) + written.port_time(memory, instances)
+        }
     }
 }
 
