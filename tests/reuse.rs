@@ -113,6 +113,9 @@ fn points(einsum: &Einsum, slot: Slot, within: &[(u64, u64)]) -> BTreeSet<Vec<u6
     all
 }
 
+/// Indices of all loops, and ranges of all ranks, of the tile that is there.
+type Held = (Vec<u64>, Vec<(u64, u64)>);
+
 /// Inputs that arrive at a level over all instances, by walking time step by time step.
 fn fills_by_walking(einsum: &Einsum, nest: &Nest, slot: Slot, step: usize) -> f64 {
     let sizes: Vec<u64> = einsum.ranks.iter().map(|r| r.size).collect();
@@ -132,7 +135,7 @@ fn fills_by_walking(einsum: &Einsum, nest: &Nest, slot: Slot, step: usize) -> f6
         0,
         &mut |at| {
             let mut at = at.to_vec();
-            let mut held: Option<(Vec<u64>, Vec<(u64, u64)>)> = None;
+            let mut held: Option<Held> = None;
             each(&outside, &temporal, &mut at, 0, &mut |at| {
                 let Some(within) = ranges(&sizes, nest, &loops, at, step) else {
                     return;

@@ -49,7 +49,12 @@ pub(super) fn fresh(axis: &Axis, extents: &[u64], slide: Slide, boxes: bool) -> 
     }
     let other = if term.rank == a.rank { b } else { a };
     let (n, m) = (extents[term.rank as usize], extents[other.rank as usize]);
-    if n.saturating_mul(m) == now {
+    let has_one_form = |n: u64| {
+        let (s, d) = (term.coefficient, other.coefficient);
+        let common = gcd(i128::from(s), i128::from(d));
+        i128::from(n) <= i128::from(d) / common || i128::from(m) <= i128::from(s) / common
+    };
+    if has_one_form(n.max(slide.before)) {
         return now - meeting((*term, n), (*other, m), slide).min(now);
     }
     if n.saturating_mul(m) > LISTED {
