@@ -3,7 +3,9 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use wattline::diag::{Code, Problem, Problems};
-use wattline::hardware::{AxisRank, Class, Direction, Managed, Node, Profile, System, Tiles};
+use wattline::hardware::{
+    AxisRank, Class, Direction, Holds, Managed, Node, Profile, System, Tiles,
+};
 use wattline::units::Quantity;
 use wattline::workload::{Dtype, Slot};
 
@@ -12,11 +14,26 @@ const A100: &str = include_str!("../hw-profiles/a100-sxm-80gb.toml");
 const ORIN: &str = include_str!("../hw-profiles/jetson-agx-orin.toml");
 const EDGE: &str = include_str!("../hw-profiles/edge-npu.toml");
 
-const SHIPPED: [(&str, &str); 4] = [
+const GEMMINI: &str = include_str!("../hw-profiles/gemmini-16x16.toml");
+const TPU_V1: &str = include_str!("../hw-profiles/tpu-v1.toml");
+const TPU_V4I: &str = include_str!("../hw-profiles/tpu-v4i.toml");
+const SIMBA: &str = include_str!("../hw-profiles/simba.toml");
+const NVDLA: &str = include_str!("../hw-profiles/nvdla-large.toml");
+const DEPFIN: &str = include_str!("../hw-profiles/depfin.toml");
+const DIANA: &str = include_str!("../hw-profiles/diana-digital.toml");
+
+const SHIPPED: [(&str, &str); 11] = [
     ("h100-sxm", H100),
     ("a100-sxm-80gb", A100),
     ("jetson-agx-orin", ORIN),
     ("edge-npu", EDGE),
+    ("gemmini-16x16", GEMMINI),
+    ("tpu-v1", TPU_V1),
+    ("tpu-v4i", TPU_V4I),
+    ("simba", SIMBA),
+    ("nvdla-large", NVDLA),
+    ("depfin", DEPFIN),
+    ("diana-digital", DIANA),
 ];
 
 /// A complete chip in data-sheet form.
@@ -83,6 +100,49 @@ fn shipped_chips_agree_with_their_data_sheets() {
     close(tera(&orin, Dtype::Int8), 85.0);
     assert_eq!(orin.arrays[0].name, "peak");
     assert_eq!(orin.arrays[0].parents, [Node::Memory(1)]);
+}
+
+/// Peaks as published: Jouppi et al., ISCA 2017 and 2021; Zimmer et al., VLSI 2019; NVDLA primer; Goetschalckx
+/// and Verhelst, VLSI 2021. DIANA: 256 MACs at 260 MHz.
+#[test]
+fn npus_reach_their_published_peaks() {
+    for (text, tera) in [
+        (TPU_V1, 92.0),
+        (TPU_V4I, 138.0),
+        (SIMBA, 127.8),
+        (NVDLA, 4.096),
+        (DEPFIN, 3.8),
+        (GEMMINI, 0.512),
+        (DIANA, 0.133_12),
+    ] {
+        let system = evaluate(text).unwrap_or_else(|p| panic!("{p}"));
+        let peak = system.peak(Dtype::Int8).expect("has int8").0 * 2.0 / 1e12;
+        assert!((peak / tera - 1.0).abs() < 0.004, "{}: {peak}", system.name);
+    }
+    let mut one = parse(SIMBA).expect("parses");
+    one.set("chiplet_rows", "1").expect("is a knob");
+    one.set("chiplet_cols", "1").expect("is a knob");
+    let (one, _) = one.evaluate().expect("evaluates");
+    assert_eq!(one.arrays[0].instances, 16 * 64);
+}
+
+/// Weights wait in their cells, and no operand passes by a memory that its data path runs through.
+#[test]
+fn systolic_arrays_hold_their_weights() {
+    for text in [GEMMINI, TPU_V1, TPU_V4I, NVDLA] {
+        let system = evaluate(text).unwrap_or_else(|p| panic!("{p}"));
+        let register = system.memories.last().expect("has memories");
+        assert!(register.must_hold.rhs && !register.must_hold.lhs);
+        assert_eq!(register.instances, system.arrays[0].instances);
+        // Of both copies one is in use; the other one is the next weight.
+        assert_eq!(register.buffering, 2);
+        assert_eq!(system.arrays[0].stationary, Some(Slot::Rhs));
+    }
+    let v1 = evaluate(TPU_V1).expect("evaluates").arrays[0].systolic;
+    let v1 = v1.expect("is systolic");
+    assert_eq!((v1.fill, v1.load, v1.overlap_load), (510.0, 256.0, true));
+    let cmem = &evaluate(TPU_V4I).expect("evaluates").memories[1];
+    assert_eq!(cmem.must_hold, Holds::NONE);
 }
 
 #[test]
