@@ -17,6 +17,7 @@ mod nest;
 mod reuse;
 mod roofline;
 mod scan;
+pub mod systolic;
 mod vector;
 
 pub use attention::attention;
