@@ -17,6 +17,7 @@ mod nest;
 mod reuse;
 mod roofline;
 mod scan;
+pub mod sparse;
 pub mod systolic;
 mod vector;
 

@@ -195,7 +195,7 @@ impl Density {
 }
 
 /// Probability that `drawn` of `all` elements, `density · all` of them nonzero, are all zero.
-pub(crate) fn all_zero(all: f64, density: f64, drawn: f64) -> f64 {
+fn all_zero(all: f64, density: f64, drawn: f64) -> f64 {
     if all.is_infinite() {
         return (1.0 - density).powf(drawn);
     }
