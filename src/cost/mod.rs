@@ -17,6 +17,8 @@ mod nest;
 mod reuse;
 mod roofline;
 mod scan;
+pub mod sparse;
+pub mod systolic;
 mod vector;
 
 pub use attention::attention;

@@ -34,6 +34,7 @@ mod evaluate;
 mod fanout;
 mod features;
 mod general;
+mod inert;
 mod keys;
 mod memory;
 mod network;

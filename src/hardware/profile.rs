@@ -103,6 +103,9 @@ impl Profile {
         for problem in super::params::unused(&self.tree) {
             problems.push(problem);
         }
+        if let Some(problem) = super::inert::warning(&self.tree) {
+            problems.push(problem);
+        }
         Ok((system, problems.0))
     }
 

@@ -11,6 +11,7 @@
 //! ```
 
 mod attention;
+mod density;
 mod dtype;
 mod einsum;
 mod experts;
@@ -30,6 +31,7 @@ mod transform;
 mod unfused;
 
 pub use attention::{Attention, Mask};
+pub use density::{Density, Patch};
 pub use dtype::Dtype;
 pub use einsum::{Axis, Class, ConvDim, Einsum, Projection, Rank, RankName, Slot, Term};
 pub use experts::{Experts, Popularity};
