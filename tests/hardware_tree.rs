@@ -218,10 +218,11 @@ fn an_axis_says_how_it_is_unrolled() {
     assert_eq!(pe.axes[0].full, [AxisRank::R]);
     assert_eq!(pe.axes[0].forward, [Slot::Acc]);
     assert_eq!((pe.axes[1].full.len(), pe.axes[1].forward.len()), (0, 0));
-    // `K` alone would be the summed rank; beside `P` it counts output channels.
-    let text = TREE.replace("multicast = \"lhs\"", "full = 'K'");
+    // One name of convolutions anywhere in the fan-out, and `K` counts output channels.
+    let text = TREE.replace("[\"K\", \"P\"], multicast = \"lhs\"", "'K', full = 'K'");
     let pe = evaluate(&text).unwrap_or_else(|p| panic!("{p}")).fanouts[0].clone();
     assert_eq!(pe.axes[1].full, [AxisRank::N]);
+    assert_eq!(pe.axes[1].ranks, [AxisRank::N]);
     let text = TREE.replace("reduce = \"acc\" }", "full = 'S', max_ranks = 0 }");
     let found = evaluate(&text).expect_err("must be rejected").to_string();
     expect![[r#"

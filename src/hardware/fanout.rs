@@ -66,14 +66,15 @@ pub(super) fn axes(chip: &Chip, reader: &Reader) -> Vec<FanAxis> {
             format!("`{path}.shape` has {shape} axes, but `{path}.axes` describes {given}");
         reader.push(reader.key_problem("axes", Code::Disagreement, message));
     }
+    let words = words(reader);
     let mut found = Vec::new();
     for (axis, size) in axes.into_iter().zip(sizes) {
         refuse_not_modelled(&axis);
-        let ranks = ranks(&axis);
+        let ranks = ranks(&axis, words);
         let max_ranks = axis.integer("max_ranks", 1..=64);
         found.push(FanAxis {
             size,
-            full: full(&axis, &ranks),
+            full: full(&axis, words, &ranks),
             ranks,
             max_ranks: max_ranks.map_or(MAX_RANKS, |n| n as u32),
             forward: axis.choices("forward", &SLOTS).unwrap_or_default(),
@@ -99,22 +100,20 @@ fn sizes(reader: &Reader) -> Vec<u64> {
     items.iter().map(size).collect()
 }
 
-/// An axis that names a rank of convolutions uses their names, where `K` counts output channels.
-fn ranks(axis: &Reader) -> Vec<AxisRank> {
+/// What an axis may unroll.
+fn ranks(axis: &Reader, words: &[(&str, AxisRank)]) -> Vec<AxisRank> {
     if axis.strings("ranks").unwrap_or_default().is_empty() {
         axis.missing(
             "ranks",
             "name what may be unrolled, e.g. ranks = [\"M\", \"N\"]",
         );
     }
-    let words = words(axis, &["ranks", "full"]);
     axis.choices("ranks", words).unwrap_or_default()
 }
 
 /// Ranks of the axis that are unrolled wholly or not at all.
-fn full(axis: &Reader, ranks: &[AxisRank]) -> Vec<AxisRank> {
-    let found = axis.choices("full", words(axis, &["ranks", "full"]));
-    let found = found.unwrap_or_default();
+fn full(axis: &Reader, words: &[(&str, AxisRank)], ranks: &[AxisRank]) -> Vec<AxisRank> {
+    let found = axis.choices("full", words).unwrap_or_default();
     if found.iter().any(|rank| !ranks.contains(rank)) {
         let path = axis.path();
         let message = format!("`{path}.full` names a rank that `{path}.ranks` does not");
@@ -128,10 +127,17 @@ fn full(axis: &Reader, ranks: &[AxisRank]) -> Vec<AxisRank> {
     found
 }
 
-/// The rank names that some lists of a table use.
-fn words(table: &Reader, keys: &[&str]) -> &'static [(&'static str, AxisRank)] {
-    let lists = keys.iter().filter_map(|key| table.raw().get(key));
-    let names = lists.flat_map(|node| node.as_list().unwrap_or(std::slice::from_ref(node)));
+/// The names of ranks of a fan-out: if any of its tables names one of convolutions, all use their names,
+/// where `K` counts output channels.
+fn words(fanout: &Reader) -> &'static [(&'static str, AxisRank)] {
+    let lists = ["axes", "diagonal"]
+        .iter()
+        .filter_map(|key| fanout.raw().get(key)?.as_list());
+    let tables = lists.flatten().filter_map(Node::as_table);
+    let values = tables.flat_map(|table| [table.get("ranks"), table.get("full")]);
+    let names = values
+        .flatten()
+        .flat_map(|node| node.as_list().unwrap_or(std::slice::from_ref(node)));
     let only_there = |name: &str| matches!(name, "B" | "P" | "Q" | "C" | "R" | "S");
     if names.filter_map(Node::as_text).any(only_there) {
         &CONVOLUTION_RANKS
@@ -141,6 +147,7 @@ fn words(table: &Reader, keys: &[&str]) -> &'static [(&'static str, AxisRank)] {
 }
 
 fn diagonals(reader: &Reader, axes: &[FanAxis]) -> Vec<Diagonal> {
+    let words = words(reader);
     let mut found = Vec::new();
     for entry in reader.tables("diagonal") {
         if entry.raw().get("slot").is_none() {
@@ -150,7 +157,7 @@ fn diagonals(reader: &Reader, axes: &[FanAxis]) -> Vec<Diagonal> {
             );
         }
         let slot = entry.choice("slot", &SLOTS);
-        let ranks = entry.choices("ranks", words(&entry, &["ranks"]));
+        let ranks = entry.choices("ranks", words);
         let ranks = ranks.unwrap_or_default();
         let unrolls = |rank| axes.iter().any(|a| a.ranks.contains(rank));
         if ranks.len() < 2 {

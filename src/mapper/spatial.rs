@@ -106,7 +106,12 @@ fn matches(allowed: AxisRank, rank: &Rank) -> bool {
         AxisRank::B => rank.name.as_str() == "B",
         AxisRank::P => matches!(rank.name.as_str(), "P" | "O" | "M"),
         AxisRank::Q => matches!(rank.name.as_str(), "Q" | "M"),
-        AxisRank::C => matches!(rank.name.as_str(), "C" | "K"),
+        AxisRank::C => match rank.name.as_str() {
+            "C" => true,
+            // Some count output channels by this name.
+            "K" => class(Class::K),
+            _ => false,
+        },
         AxisRank::R => matches!(rank.name.as_str(), "R" | "T"),
         AxisRank::S => rank.name.as_str() == "S",
     }
