@@ -1,8 +1,9 @@
-//! `wattline check`: every problem of chip, model and sweep files, without simulating.
+//! `wattline check`: every problem of chip, model, sweep and map files, without simulating.
 
 use crate::catalog;
 use crate::diag::{Problem, Problems};
 use crate::explore::Plan;
+use crate::mapping::MapProblem;
 use crate::record::{self, ProblemsDocument};
 use crate::simulate;
 use crate::workload::{Phase, Scenario, Stage};
@@ -70,6 +71,10 @@ fn findings(name: &str) -> Vec<Problem> {
         Named::Sweep => {
             let plan = Plan::load(&catalog::sweep(name)?, &[]);
             plan.map(|(_, warnings)| warnings.0)
+        }
+        Named::Problem => {
+            let source = catalog::problem(name)?.source()?;
+            MapProblem::parse(&source).map(|_| Vec::new())
         }
     });
     match checked {

@@ -11,6 +11,8 @@ pub(super) enum Named {
     Model,
     Chip,
     Sweep,
+    /// An Einsum to map.
+    Problem,
 }
 
 /// The model of a name or path.
@@ -52,7 +54,7 @@ fn profile(entry: &Entry) -> Result<Profile, Problems> {
     Profile::parse(&source.name, &source.text, lookup)
 }
 
-/// Whether a name or path is a model or a chip.
+/// What a name or path is.
 ///
 /// # Errors
 /// E0201 if it is neither; what reading the file says.
@@ -82,6 +84,9 @@ fn kind_of_entry(entry: &Entry) -> Named {
         (Kind::Toml, Content::Text(text)) => {
             let is_model = table_has(text, &["onnx", "config", "op", "inputs", "model"]);
             let is_sweep = table_has(text, &["axis", "minimize", "maximize"]);
+            if table_has(text, &["einsum"]) {
+                return Named::Problem;
+            }
             match (is_model, is_sweep) {
                 (true, _) => Named::Model,
                 (false, true) => Named::Sweep,

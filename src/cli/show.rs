@@ -20,6 +20,13 @@ pub(super) fn command(args: &ShowArgs, console: &Console) -> Result<Answer, Prob
     match load::kind_of(&args.name)? {
         Named::Model => model(args, console)?,
         Named::Chip => chip(args, console)?,
+        Named::Problem => {
+            let message = format!("`{}` is a mapping problem", args.name);
+            let problem = Problem::new(Code::NotAModel, message);
+            return Err(problem
+                .help("price it with `wattline map`, or validate it with `wattline check`")
+                .into());
+        }
         Named::Sweep => {
             let message = format!("`{}` is a sweep file", args.name);
             let problem = Problem::new(Code::NotAModel, message);

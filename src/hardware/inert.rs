@@ -45,7 +45,7 @@ pub(super) fn warning(tree: &Table) -> Option<Problem> {
 fn collect<'a>(table: &'a Table, name: &str, found: &mut Vec<(&'a str, &'a Node)>) {
     for entry in &table.entries {
         let key = &*entry.key;
-        let is_inside = INSIDE.iter().any(|i| *i == (name, key));
+        let is_inside = INSIDE.contains(&(name, key));
         let is_set = key == "tiles" && matches!(entry.node.as_text(), Some("divisors" | "ceil"));
         if KEYS.contains(&key) || is_inside || is_set {
             found.push((key, &entry.node));

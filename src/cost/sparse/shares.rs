@@ -118,7 +118,7 @@ fn fits(density: Density, pattern: Structured) -> bool {
     let Density::Structured { keep, group } = density else {
         return false;
     };
-    let most = if pattern.group % group == 0 {
+    let most = if pattern.group.is_multiple_of(group) {
         keep * (pattern.group / group)
     } else if group % pattern.group == 0 {
         keep.min(pattern.group)
@@ -190,7 +190,7 @@ mod tests {
                         let mut open = true;
                         for (i, nonzero) in [l, r].into_iter().enumerate() {
                             let waits = i == 0 && gate[1] && !gate[0];
-                            count[2 + i] += f64::from(u8::from(open && !(waits && !r)));
+                            count[2 + i] += f64::from(u8::from(open && (!waits || r)));
                             open &= !gate[i] || nonzero;
                         }
                         count[1] += f64::from(u8::from(open));
