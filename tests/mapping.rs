@@ -507,3 +507,99 @@ fn diagonal_wires_serve_equal_columns_with_one_read() {
     assert_eq!(reads(""), 42.0);
     assert!((reads("diagonal = [{ slot = \"lhs\", ranks = [\"Q\", \"S\"] }]") - 16.0).abs() < 1e-9);
 }
+
+/// Runs `wattline map` on the example with some text replaced.
+fn map(change: (&str, &str), arguments: &[&str]) -> (i32, String, String) {
+    let text = std::fs::read_to_string("examples/conv.toml").expect("an example");
+    assert!(text.contains(change.0), "{}", change.0);
+    let folder = tempfile_folder(change.1);
+    let path = folder.join("problem.toml");
+    std::fs::write(&path, text.replace(change.0, change.1)).expect("writable");
+    let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("wattline"));
+    let done = command
+        .arg("map")
+        .arg(&path)
+        .args(["--on", "edge-npu"])
+        .args(arguments);
+    let output = done.output().expect("it runs");
+    std::fs::remove_dir_all(folder).expect("ours");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (
+        output.status.code().expect("no signal"),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn tempfile_folder(name: &str) -> std::path::PathBuf {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let folder = std::env::temp_dir().join(format!("wattline-map-{}-{plain}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("writable");
+    folder
+}
+
+#[test]
+fn the_example_is_priced() {
+    let (code, out, _) = map(("for K in 4", "for K in 4"), &["--json"]);
+    assert_eq!(code, 0);
+    let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    // 64 · 64 · 56 · 56 · 9 MACs; 16 x 16 engines; every input once, halo included: 64 · 58 · 58.
+    assert_eq!(json["macs"], 115_605_504.0);
+    assert_eq!(json["cycles"], 451_584.0);
+    assert_eq!(json["accesses"][0]["reads"], 215_296.0);
+    assert_eq!(json["fits"], true);
+}
+
+#[test]
+fn nests_that_do_not_add_up_or_fit_are_refused() {
+    let (code, _, err) = map(("for P in 14", "for P in 1"), &[]);
+    // What is left of P runs inside: one more error would be a loop that does not cover it.
+    assert_eq!(code, 2, "{err}");
+    let (code, out, err) = map(
+        (
+            "\"for P in 14\",",
+            "\"for P in 1\", \"glb: Inputs\", \"for P in 14\",",
+        ),
+        &[],
+    );
+    assert_eq!(code, 2, "{out}{err}");
+    assert!(err.contains("below a memory further in"), "{err}");
+    let (code, _, err) = map(
+        ("for P in 14\",", "for Q in 1\","),
+        &["--set", "glb=64 KiB"],
+    );
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("the loops over `P` leave"), "{err}");
+    let (code, _, err) = map(("for K in 4", "for K in 04"), &["--set", "glb=128 KiB"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("the tiles in `glb` need"), "{err}");
+}
+
+#[test]
+fn wrong_lines_are_pointed_at() {
+    for (from, to, message) in [
+        ("rf: Inputs", "rg: Inputs", "no memory is called `rg`"),
+        ("rf: Inputs", "rf: Input", "no tensor is called `Input`"),
+        ("for C in 4", "for X in 4", "no rank is called `X`"),
+        (
+            "for C in 4",
+            "for C in -4",
+            "`-4` is no number of iterations",
+        ),
+        (
+            "par C in 16 on pe.0",
+            "par C in 32 on pe.0",
+            "has 16 instances, the nest uses 32",
+        ),
+        ("on pe.1", "on pe.7", "has no such axis"),
+        ("for C in 4", "loop C 4", "is no line of a nest"),
+        ("P+R", "P+R+S", "an axis adds at most two ranks"),
+        ("P+R", "P+", "is no multiple of a rank"),
+        ("K = 64", "K = 0", "must lie within 1"),
+        ("acc = 8 ", "acc = 8\nxyz = 1 ", "unknown key `bits.xyz`"),
+    ] {
+        let (code, _, err) = map((from, to), &[]);
+        assert_eq!(code, 2, "{to}: {err}");
+        assert!(err.contains(message), "{to}: {err}");
+    }
+}
