@@ -71,12 +71,16 @@ fn check(text: &str, expected: &Expect) {
 }
 
 #[test]
-fn shipped_chips_evaluate_without_warning() {
+fn shipped_chips_warn_of_nothing_but_what_is_not_calculated() {
     for (name, text) in SHIPPED {
         let profile = Profile::parse(name, text, lookup).expect("parses");
         let (system, warnings) = profile.evaluate().unwrap_or_else(|p| panic!("{name}\n{p}"));
         assert_eq!(system.name, name);
-        assert!(warnings.is_empty(), "{name}: {warnings:?}");
+        // Some describe more than is calculated yet, and say so.
+        let other = warnings
+            .iter()
+            .find(|w| !w.message.starts_with("no calculation uses"));
+        assert!(other.is_none(), "{name}: {other:?}");
         assert_eq!(profile.evaluate_with(&[]).expect("evaluates"), system);
     }
 }

@@ -3,13 +3,12 @@
 use crate::diag::{Code, Problem};
 use crate::document::{Node, Table, Value};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 14] = [
     "must_hold",
     "resident",
     "compression",
     "swap",
     "sparsity",
-    "static",
     "forward",
     "distributed",
     "systolic",
