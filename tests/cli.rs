@@ -219,7 +219,12 @@ fn keys(document: &Value, path: &str) -> String {
 fn the_keys_of_documents_are_pinned() {
     let chip = ["--on", "h100-sxm", "--json"];
     let run = json(
-        &[&["run", "llama-3.2-1b", "--output", "3"], &chip[..]].concat(),
+        &[
+            &["run", "llama-3.2-1b", "--output", "3"][..],
+            &["--set", "scenario.weight_sparsity=2:4"],
+            &chip[..],
+        ]
+        .concat(),
         0,
     );
     let fit = json(&[&["fit", "llama-3.1-70b"], &chip[..]].concat(), 1);
@@ -237,6 +242,7 @@ fn the_keys_of_documents_are_pinned() {
                 "hardware.roofs",
                 "totals",
                 "totals.coverage",
+                "sparsity",
                 "fit",
                 "fit.parts",
                 "phases.0",
@@ -257,12 +263,13 @@ fn the_keys_of_documents_are_pinned() {
         }
     }
     expect_test::expect![[r#"
-        run : deadline fit hardware operators phases schema totals warnings workload
+        run : deadline fit hardware operators phases schema sparsity totals warnings workload
         run workload: batch dims dtype name output phase prompt requests shapes software weight_dtype
         run hardware: area_m2 assumed name params roofs
         run hardware.roofs: bandwidth_byte_per_s peak_op_per_s
         run totals: activation_peak_bytes average_power_w bytes clock_ratio coverage dynamic_energy_j energy_j energy_parts_j energy_per_output_token_j flops kv_cache_bytes latency_s mac_utilization macs parameters peak_power_w roofline_latency_s state_bytes static_energy_j tokens_per_s tpot_s ttft_s useful_macs weight_bytes
         run totals.coverage: bytes energy macs
+        run sparsity: energy_share saves_energy saves_time time_share verdict why
         run fit: capacity_bytes fits memory parts required_bytes short_bytes
         run fit.parts: activation_bytes gradient_bytes kv_cache_bytes optimizer_bytes reserve_bytes state_bytes weight_bytes
         run phases.0: activation_peak_bytes average_power_w bytes clock_ratio coverage dynamic_energy_j energy_j energy_parts_j energy_per_output_token_j flops kv_cache_bytes latency_s mac_utilization macs parameters peak_power_w phase roofline_latency_s state_bytes static_energy_j steps tokens_per_s tpot_s ttft_s useful_macs weight_bytes

@@ -1,7 +1,7 @@
 //! `wattline map`: one Einsum, one loop nest, what it moves and costs.
 
 use crate::catalog;
-use crate::cost::{Evaluation, Widths, evaluate};
+use crate::cost::{Evaluation, Widths, evaluate, sparse::Zeros};
 use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
 use crate::mapper::{self, Objective, Request};
@@ -56,6 +56,7 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
                 dtype,
                 widths,
                 compulsory: crate::cost::Traffic::default(),
+                zeros: &Zeros::none(),
                 objective: Objective::Energy,
             };
             let (nest, evaluation, tried) = searched(&system, array, &request, price)?;

@@ -27,6 +27,7 @@ pub(super) fn text(
     for (name, figure) in figures(run, console) {
         out.push_str(&format!("  {name:<13} {figure}\n"));
     }
+    out.push_str(&sparsity(run));
     out.push_str(&deadline(run, console));
     out.push_str(&limits(require, estimate, console));
     for phase in &run.phases {
@@ -213,6 +214,30 @@ fn memory(run: &RunDocument, console: &Console) -> String {
         Some(capacity) => format!("{used} of {} {memory}", size(capacity)),
         None => format!("{used} of {memory} (unbounded)"),
     }
+}
+
+/// Whether zeros save time, energy, both or neither, and why.
+fn sparsity(run: &RunDocument) -> String {
+    let Some(found) = &run.sparsity else {
+        return String::new();
+    };
+    let percents = [
+        ("time", Some(found.time_share)),
+        ("energy", found.energy_share),
+    ];
+    let saved = percents.iter().filter_map(|(what, share)| {
+        let share = share.filter(|s| *s > 0.0)?;
+        Some(format!("{} of {what}", percent(share)))
+    });
+    let saved: Vec<String> = saved.collect();
+    let saved = match saved.as_slice() {
+        [] => String::new(),
+        parts => format!(" ({})", parts.join(", ")),
+    };
+    format!(
+        "  {:<13} {}{saved}: {}\n",
+        "sparsity", found.verdict, found.why
+    )
 }
 
 fn deadline(run: &RunDocument, console: &Console) -> String {

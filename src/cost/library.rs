@@ -12,6 +12,7 @@ use crate::workload::{Dtype, Slot};
 
 use super::book::{Cost, Traffic};
 use super::reuse::Widths;
+use super::sparse::{Shares, Zeros, shares};
 
 /// One way to cut a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +27,17 @@ pub struct LibraryTile {
     pub split: u64,
 }
 
+/// Operands of a product.
+#[derive(Clone, Copy, Debug)]
+pub struct Operands<'a> {
+    /// Bytes per element.
+    pub widths: &'a Widths,
+    /// Bytes that main memory must move at least once.
+    pub compulsory: Traffic,
+    /// Their zeros.
+    pub zeros: &'a Zeros,
+}
+
 /// Bytes per cycle that one cluster can take from the shared cache.
 ///
 /// Source: NVIDIA A100 whitepaper (2020): 64 B per cycle and streaming multiprocessor; the same since.
@@ -33,17 +45,21 @@ const CLUSTER_PORT: f64 = 64.0;
 
 /// Cost of a product `[g, m, n, k]` under a library tile on an engine.
 ///
-/// `compulsory` are the bytes that main memory must move at least once. A chip whose clusters are not
-/// described has no waves: its tiles spread evenly.
+/// A chip whose clusters are not described has no waves: its tiles spread evenly. Memories on the chip hold
+/// operands at their full widths.
 pub fn library_gemm(
     system: &System,
     chain: &Chain,
     dtype: Dtype,
     sizes: [u64; 4],
     tile: LibraryTile,
-    widths: &Widths,
-    compulsory: Traffic,
+    operands: Operands<'_>,
 ) -> Cost {
+    let Operands {
+        widths,
+        compulsory,
+        zeros,
+    } = operands;
     let [g, m, n, k] = sizes;
     let mut cost = Cost::free(system);
     let clusters = clusters(system);
@@ -53,8 +69,9 @@ pub fn library_gemm(
     // Each wave fills its pipeline and writes its tile out.
     let waves = clusters.map_or(1.0, |c| (cut.tiles / c).ceil());
     let in_step = clusters.map_or(cut.tiles, |c| waves * c);
-    cost.matrix = Seconds(in_step * cut.macs / peak) + system.overhead.tile * waves;
-    cost.executed_macs = cut.tiles * cut.macs;
+    let left = shares(&engine.zeros, zeros.densities);
+    cost.matrix = Seconds(in_step * cut.macs * left.steps / peak) + system.overhead.tile * waves;
+    cost.executed_macs = cut.tiles * cut.macs * left.macs;
     let partials = if tile.split > 1 {
         Bytes(g as f64 * m as f64 * n as f64 * tile.split as f64 * widths.partial)
     } else {
@@ -76,7 +93,7 @@ pub fn library_gemm(
                 written: compulsory.written + partials,
             }
         } else {
-            inner_traffic(system, chain, level, &cut, tile, widths)
+            inner_traffic(system, chain, level, &cut, tile, (widths, zeros, &left))
         };
         cost.traffic[i].read += traffic.read;
         cost.traffic[i].written += traffic.written;
@@ -153,8 +170,18 @@ fn inner_traffic(
     level: usize,
     cut: &Cut,
     tile: LibraryTile,
-    widths: &Widths,
+    (widths, zeros, left): (&Widths, &Zeros, &Shares),
 ) -> Traffic {
+    // An access serves a whole instruction: only zeros of its own and patterns save one.
+    let stores_zeros = |slot: Slot| {
+        let at = chain.memory(level).and_then(|m| zeros.packed.get(m));
+        at.is_none_or(|packed| packed[slot as usize].is_none())
+    };
+    let fed = |slot: Slot| match slot {
+        Slot::Lhs | Slot::Rhs if stores_zeros(slot) => left.own[slot as usize],
+        Slot::Lhs | Slot::Rhs => 1.0,
+        Slot::Acc => left.pattern,
+    };
     let native = system.arrays[chain.array].tile;
     let (m, n, k) = native.map_or((1.0, 1.0, 1.0), |t| (t.m as f64, t.n as f64, t.k as f64));
     let macs = cut.tiles * cut.macs;
@@ -172,15 +199,16 @@ fn inner_traffic(
             let filled = Bytes(cut.tiles * cut.k * per_step);
             traffic.written += filled;
             traffic.read += if is_last(slot) {
-                Bytes(macs * per_mac)
+                Bytes(macs * per_mac * fed(slot))
             } else {
                 filled
             };
         }
     }
     if is_last(Slot::Acc) && system.arrays[chain.array].stationary != Some(Slot::Acc) {
-        traffic.read += Bytes(macs * widths.partial / k);
-        traffic.written += Bytes(macs * widths.partial / k);
+        let updates = Bytes(macs * widths.partial / k * fed(Slot::Acc));
+        traffic.read += updates;
+        traffic.written += updates;
     }
     traffic
 }

@@ -24,7 +24,7 @@ mod vector;
 pub use attention::attention;
 pub use book::{Bound, Cost, EnergyBook, Traffic};
 pub use evaluate::{Evaluation, LevelCost, evaluate};
-pub use library::{LibraryTile, describe_library, library_gemm};
+pub use library::{LibraryTile, Operands, describe_library, library_gemm};
 pub use nest::price_nest;
 pub use reuse::{Accesses, Count, Widths, account};
 pub use roofline::{ceiling, compute_bound, memory_bound, near_bound};

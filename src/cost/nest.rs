@@ -7,10 +7,11 @@ use crate::workload::{Dtype, Einsum, Slot};
 
 use super::book::{Cost, Traffic};
 use super::reuse::{Accesses, Widths, account};
+use super::sparse::{Counted, Thinned, Zeros, shares};
 
 /// Cost of an Einsum under a nest.
 ///
-/// Time of the engine: `steps · MACs per step ÷ rate`; time of a memory: bytes of its busiest instance ÷
+/// Time of the engine: `steps · MACs per step · share left ÷ rate` ([`shares`]); time of a memory: bytes of its busiest instance ÷
 /// bandwidth. The first tile must arrive and the last one leave before and after everything else.
 pub fn price_nest(
     einsum: &Einsum,
@@ -19,33 +20,43 @@ pub fn price_nest(
     chain: &Chain,
     nest: &Nest,
     widths: &Widths,
+    zeros: &Zeros,
 ) -> Cost {
     let mut cost = Cost::free(system);
     let array = &system.arrays[chain.array];
     let accesses = account(einsum, system, chain, nest, Convention::Physical);
+    let left = shares(&array.zeros, zeros.densities);
+    let thinned = Thinned {
+        zeros,
+        shares: &left,
+        macs: einsum.macs(),
+    };
     let rate = array
         .rate
         .iter()
         .find(|(d, _)| *d == dtype)
         .map_or(1.0, |r| r.1);
     let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
-    let cycles = nest.steps() * per_step / rate;
+    let cycles = nest.steps() * per_step * left.steps / rate;
     cost.matrix = Seconds(cycles / array.clock.0 / array.achievable);
-    cost.executed_macs = einsum.macs();
+    cost.executed_macs = einsum.macs() * left.macs;
     let mut unbuffered = Seconds::ZERO;
     for (level, at) in chain.levels.iter().enumerate() {
         match *at {
             Level::Fanout { fanout } => {
                 if let Some(each) = system.fanouts[fanout].hop_energy {
-                    let bytes = Slot::ALL
-                        .map(|slot| accesses.delivered[level][slot as usize] * widths.of(slot));
+                    let ends = |slot| delivered(&accesses, chain, nest, &thinned, (level, slot));
+                    let bytes = Slot::ALL.map(|slot| ends(slot) * widths.of(slot));
                     cost.energy.network += each * Bytes(bytes.iter().sum());
                 }
             }
             Level::Memory { memory, .. } => {
-                let bytes = traffic_at(&accesses, level, widths);
+                let counts = &accesses.levels[level];
+                let feeds = feeds(nest, level);
+                let count = |counted| thinned.traffic(counts, memory, widths, feeds, counted);
+                let (bytes, timed) = (count(Counted::Made), count(Counted::Timed));
                 let instances = nest.instances(level);
-                let time = bytes.port_time(&system.memories[memory], instances);
+                let time = timed.port_time(&system.memories[memory], instances);
                 cost.traffic[memory].read += bytes.read;
                 cost.traffic[memory].written += bytes.written;
                 cost.ports[memory] = cost.ports[memory].max(time);
@@ -53,7 +64,7 @@ pub fn price_nest(
                     let filled = |slot: Slot| match slot {
                         Slot::Acc => 0.0,
                         Slot::Lhs | Slot::Rhs => {
-                            accesses.levels[level][slot as usize].filled(slot, widths)
+                            counts[slot as usize].filled(slot, widths) * zeros.held(memory, slot)
                         }
                     };
                     let fills = Traffic {
@@ -72,20 +83,43 @@ pub fn price_nest(
     }
     cost.exposed = unbuffered + edges(system, chain, nest, &cost);
     cost.energy
-        .book_macs(system, chain.array, dtype, einsum.macs());
+        .book_macs(system, chain.array, dtype, cost.executed_macs);
     let traffic = cost.traffic.clone();
     cost.energy.book_traffic(system, &traffic);
     cost
 }
 
-fn traffic_at(accesses: &Accesses, level: usize, widths: &Widths) -> Traffic {
-    let mut sum = Traffic::default();
-    for slot in Slot::ALL {
-        let count = &accesses.levels[level][slot as usize];
-        sum.read += Bytes(count.read(slot, widths));
-        sum.written += Bytes(count.filled(slot, widths) + count.updated(slot, widths));
+/// Slots for which a level serves the engine alone: kept there last, and nowhere else at this level.
+fn feeds(nest: &Nest, level: usize) -> [bool; 3] {
+    Slot::ALL.map(|slot| {
+        let here = nest.keeps(slot).filter(|(_, at)| *at == level).count();
+        here == 1 && nest.keeps(slot).last().is_some_and(|(_, at)| at == level)
+    })
+}
+
+/// Elements of a slot that cross a fan-out, at the fuller width of its two ends.
+fn delivered(
+    accesses: &Accesses,
+    chain: &Chain,
+    nest: &Nest,
+    thinned: &Thinned<'_>,
+    (fanout, slot): (usize, Slot),
+) -> f64 {
+    let all = accesses.delivered[fanout][slot as usize];
+    let at = |level: usize| chain.memory(level);
+    let outer = nest.keeps(slot).filter(|(_, level)| *level < fanout).last();
+    let inner = nest.keeps(slot).find(|(_, level)| *level > fanout);
+    let Some(outer) = outer.and_then(|(_, level)| at(level)) else {
+        return all;
+    };
+    let held = |memory| match slot {
+        Slot::Lhs | Slot::Rhs => thinned.zeros.held(memory, slot),
+        Slot::Acc => 1.0,
+    };
+    match inner.and_then(|(_, level)| at(level)) {
+        Some(inner) => all * held(outer).max(held(inner)),
+        None => all * held(outer) * thinned.fed(outer, slot, all, Counted::Made),
     }
-    sum
 }
 
 /// First fill and last drain: main memory's share of one outermost tile.

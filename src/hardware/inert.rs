@@ -3,12 +3,11 @@
 use crate::diag::{Code, Problem};
 use crate::document::{Node, Table, Value};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 13] = [
     "must_hold",
     "resident",
-    "compression",
     "swap",
-    "sparsity",
+    "static",
     "forward",
     "distributed",
     "systolic",

@@ -1,6 +1,6 @@
 //! The best library tile of a product.
 
-use crate::cost::{Cost, LibraryTile, Traffic, Widths, describe_library, library_gemm};
+use crate::cost::{Cost, LibraryTile, Operands, describe_library, library_gemm};
 use crate::hardware::System;
 use crate::mapping::Chain;
 use crate::workload::{Class, Dtype, Einsum};
@@ -15,8 +15,7 @@ pub(super) fn best(
     system: &System,
     array: usize,
     (tiles_m, tiles_n, steps): (&[u64], &[u64], &[u64]),
-    widths: &Widths,
-    compulsory: Traffic,
+    operands: Operands<'_>,
 ) -> Option<Cost> {
     let sizes = [Class::G, Class::M, Class::N, Class::K].map(|class| einsum.size(class));
     let chain = Chain::of(system, array);
@@ -24,7 +23,7 @@ pub(super) fn best(
     // The shortest step rounds the sum the least.
     let step = steps.iter().copied().min().unwrap_or(1).max(1);
     for tile in tiles(tiles_m, tiles_n, step, sizes[3]) {
-        let cost = library_gemm(system, &chain, dtype, sizes, tile, widths, compulsory);
+        let cost = library_gemm(system, &chain, dtype, sizes, tile, operands);
         let better = best
             .as_ref()
             .is_none_or(|(b, _)| cost.overlapped() < b.overlapped());

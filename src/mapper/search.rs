@@ -1,6 +1,6 @@
 //! The one entrance: the best cost of an Einsum on a chip.
 
-use crate::cost::{Cost, Traffic, Widths, price_nest};
+use crate::cost::{Cost, Operands, Traffic, Widths, price_nest, sparse::Zeros};
 use crate::hardware::{System, Tiles};
 use crate::mapping::{Chain, Nest};
 use crate::units::Bytes;
@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub widths: Widths,
     /// Bytes that main memory must move at least once.
     pub compulsory: Traffic,
+    /// Zeros of the inputs. Tiles are given room as if there were none.
+    pub zeros: &'a Zeros,
     /// What to minimize.
     pub objective: Objective,
 }
@@ -113,8 +115,11 @@ pub fn best_of(
                 system,
                 engine.array,
                 (m, n, k),
-                &request.widths,
-                request.compulsory,
+                Operands {
+                    widths: &request.widths,
+                    compulsory: request.compulsory,
+                    zeros: request.zeros,
+                },
             ),
             (None, Tiles::Divisors | Tiles::Padded | Tiles::Ceil) => None,
         };
@@ -202,6 +207,7 @@ fn cheapest(system: &System, array: usize, request: &Request<'_>, nests: &[Nest]
             &chain,
             nest,
             &request.widths,
+            request.zeros,
         );
         let better = best
             .as_ref()

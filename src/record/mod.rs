@@ -38,7 +38,7 @@ pub use map::{AccessPart, MapDocument, MapLevelPart};
 pub use problem::{ProblemPart, ProblemsDocument};
 pub use run::{
     DeadlinePart, HardwarePart, MemoryPart, OperatorPart, RequestPart, RoofsPart, RunDocument,
-    WorkloadPart,
+    SparsityPart, WorkloadPart,
 };
 pub use show::{
     ActivationPart, ChipDocument, ComponentPart, ModelDocument, ModelOperatorPart, ModelTotals,

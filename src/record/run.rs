@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::cost::sparse::Verdict;
 use crate::hardware::{Assumed, System};
 use crate::simulate::{Estimate, MemoryUse, OperatorEstimate, Roofs};
 use crate::workload::{Phase, RequestClass, Scenario, Turn};
@@ -62,6 +63,36 @@ pub struct DeadlinePart {
     pub limit_s: f64,
     /// Whether the latency is within it.
     pub met: bool,
+}
+
+/// What zeros of the model's tensors save on the chip.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SparsityPart {
+    /// Whether the run takes less time than without zeros.
+    pub saves_time: bool,
+    /// Whether it takes less energy; `null` if energy is not known.
+    pub saves_energy: Option<bool>,
+    /// Share of the dense time that is saved.
+    pub time_share: f64,
+    /// Share of the dense energy that is saved; `null` if energy is not known.
+    pub energy_share: Option<f64>,
+    /// What saves what, in a few words.
+    pub verdict: &'static str,
+    /// What becomes of the zeros of each kind of tensor.
+    pub why: String,
+}
+
+impl SparsityPart {
+    fn of(verdict: &Verdict) -> Self {
+        Self {
+            saves_time: verdict.time > 0.0,
+            saves_energy: verdict.energy.map(|share| share > 0.0),
+            time_share: verdict.time,
+            energy_share: verdict.energy,
+            verdict: verdict.headline(),
+            why: verdict.because.clone(),
+        }
+    }
 }
 
 /// Peaks of the chip.
@@ -155,6 +186,8 @@ pub struct RunDocument {
     pub hardware: HardwarePart,
     /// Whether it is done in time; `null` without a deadline.
     pub deadline: Option<DeadlinePart>,
+    /// What zeros save; `null` without zeros.
+    pub sparsity: Option<SparsityPart>,
     /// Whole scenario.
     pub totals: TotalsPart,
     /// Memory verdict.
@@ -315,6 +348,7 @@ impl RunDocument {
                 limit_s: limit.0,
                 met: estimate.meets_deadline() == Some(true),
             }),
+            sparsity: estimate.sparsity.as_ref().map(SparsityPart::of),
             totals: TotalsPart::of(estimate),
             fit: MemoryPart::of(&estimate.memory),
             operators: operators.collect(),

@@ -6,7 +6,9 @@ use crate::cost::{compute_bound, memory_bound, near_bound};
 use crate::hardware::System;
 use crate::schedule::Fusion;
 use crate::units::{Bytes, Macs, Seconds};
-use crate::workload::{OpGraph, OpId, Operator, Role, TensorId};
+use crate::workload::{OpGraph, OpId, Operator, Role, Tensor, TensorId};
+
+use super::zeros::steps;
 
 /// Compulsory bytes of a graph: weights, caches, state and graph inputs once, outputs once.
 pub(super) fn compulsory(graph: &OpGraph) -> Bytes {
@@ -27,10 +29,10 @@ pub(super) fn compulsory(graph: &OpGraph) -> Bytes {
     Bytes(order.iter().map(|t| touched[t]).sum())
 }
 
-/// The roofline of a whole graph: compulsory bytes, and useful MACs at peak rates.
+/// The roofline of a whole graph: compulsory bytes, and useful MACs that are not skipped at peak rates.
 pub(super) fn graph_bound(graph: &OpGraph, system: &System, compulsory: Bytes) -> Seconds {
     let compute = graph.operators().filter_map(|op| {
-        let macs = op.useful_macs() * op.count as f64;
+        let macs = op.useful_macs() * op.count as f64 * steps(graph, system, op);
         Some(compute_bound(system, Macs(macs), op.kind.product_dtype()?))
     });
     let compute: Seconds = compute.sum();
@@ -61,7 +63,8 @@ pub(super) fn operator_bound(
         }
     }
     let dtype = op.kind.product_dtype();
-    let compute = dtype.map(|d| compute_bound(system, Macs(op.useful_macs()), d));
+    let macs = Macs(op.useful_macs() * steps(graph, system, op));
+    let compute = dtype.map(|d| compute_bound(system, macs, d));
     let beside = (compulsory - cold).max(Bytes::ZERO);
     compute
         .unwrap_or(Seconds::ZERO)
@@ -69,16 +72,26 @@ pub(super) fn operator_bound(
         .max(near_bound(system, warm))
 }
 
-/// Tensors that an operator reads and writes, with the bytes of one execution.
+/// Tensors that an operator reads and writes, with the bytes of one execution, in the memory where they are
+/// smallest.
 fn touches<'a>(
     graph: &'a OpGraph,
     op: &'a Operator,
 ) -> impl Iterator<Item = (TensorId, Bytes)> + 'a {
     let reads = op.inputs.iter().enumerate();
-    let reads = reads.map(|(i, t)| (*t, op.bytes_read(i, graph.tensor(*t))));
+    let reads = reads.map(|(i, t)| (*t, least(graph.tensor(*t), |t| op.bytes_read(i, t))));
     let writes = op.outputs.iter();
-    let writes = writes.map(|t| (*t, op.bytes_written(graph.tensor(*t))));
+    let writes = writes.map(|t| (*t, least(graph.tensor(*t), |t| op.bytes_written(t))));
     reads.chain(writes)
+}
+
+/// Bytes of a tensor where it is smallest.
+fn least(tensor: &Tensor, bytes: impl Fn(&Tensor) -> Bytes) -> Bytes {
+    let here = bytes(tensor);
+    match tensor.packed {
+        Some(packed) => here * (tensor.with_scales(packed.least) / tensor.element_bytes()),
+        None => here,
+    }
 }
 
 fn is_compulsory(role: Role) -> bool {

@@ -1,5 +1,6 @@
 //! What one design point answers.
 
+use crate::cost::sparse::Verdict;
 use crate::diag::Problem;
 use crate::footprint::Area;
 use crate::units::{Bytes, BytesPerSecond, Joules, OpsPerSecond, Seconds, Watts};
@@ -48,6 +49,8 @@ pub struct Estimate {
     pub roofs: Roofs,
     /// Area of the described components, as far as known.
     pub area: Area,
+    /// What zeros of the model's tensors save; `None` without zeros, and in sweeps.
+    pub sparsity: Option<Verdict>,
     /// Things the reader should know.
     pub warnings: Vec<Problem>,
 }

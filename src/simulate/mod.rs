@@ -16,6 +16,8 @@ mod speculative;
 mod stage;
 mod task;
 mod training;
+mod verdict;
+mod zeros;
 
 pub use crate::footprint::Area;
 pub use estimate::{

@@ -1,5 +1,7 @@
 //! One phase: its steps priced, settled under the power cap, and summed.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 
 use crate::cost::{Bound, Cost, EnergyBook};
@@ -15,7 +17,7 @@ use super::task::BoundStep;
 
 /// One priced graph.
 pub(super) struct PricedStep<'a> {
-    pub(super) step: &'a BoundStep,
+    pub(super) step: Cow<'a, BoundStep>,
     pub(super) prices: Vec<Priced>,
 }
 
@@ -23,7 +25,7 @@ impl std::ops::Deref for PricedStep<'_> {
     type Target = BoundStep;
 
     fn deref(&self) -> &BoundStep {
-        self.step
+        &self.step
     }
 }
 
@@ -225,7 +227,8 @@ impl Mean {
         self.useful_macs += op.useful_macs() * share;
         let peak = priced.executed.and_then(|d| system.peak(d));
         if let Some(peak) = peak {
-            self.peak_time += Macs(op.useful_macs() * share) / peak;
+            // Skipped MACs are no use of the engine.
+            self.peak_time += Macs(op.useful_macs() * priced.steps * share) / peak;
         }
         let energy = is_covered(&cost.energy).then(|| dynamic(cost, settled.logic_factor) * share);
         self.energy = match (self.energy, energy) {

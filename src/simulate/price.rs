@@ -14,6 +14,7 @@ use crate::workload::{Dtype, OpGraph, OpId};
 use super::Memo;
 use super::memo::{fingerprint, key, shape};
 use super::question::{Distance, Question};
+use super::zeros::steps;
 
 /// Searches below which starting threads takes longer.
 const WORTH_THREADS: usize = 4;
@@ -27,6 +28,8 @@ pub struct Priced {
     pub cost: Arc<Cost>,
     /// Format in which matrix products ran.
     pub executed: Option<Dtype>,
+    /// Share of its MACs that the chip has to step through at least.
+    pub steps: f64,
     /// Whether it takes a launch of its own.
     pub launched: bool,
 }
@@ -89,6 +92,7 @@ pub fn price_on(
         all.push(Priced {
             op: id,
             executed: question.executed(),
+            steps: steps(graph, system, op),
             launched: fusion.carrier(id).is_none() && !matches!(question, Question::Free),
             cost,
         });

@@ -2,19 +2,20 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::cost::{Cost, Served, Traffic, Widths, attention, scan, vector};
+use crate::cost::{Cost, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector};
 use crate::hardware::System;
 use crate::mapper::{NoMapping, Objective, Request, best_of, candidates};
 use crate::schedule::Fusion;
 use crate::units::Bytes;
 use crate::workload::{
-    Attention, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan, Slot,
+    Attention, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan, Slot, Tensor,
     VectorWork, View,
 };
 
 use super::Memo;
 use super::memo::key;
 use super::price::Prepared;
+use super::zeros::of_product;
 
 /// Bytes that pass between two operators: what may have driven a tensor out of a cache.
 pub(super) struct Distance {
@@ -51,6 +52,7 @@ pub(super) enum Question {
         executed: Dtype,
         widths: Widths,
         compulsory: Traffic,
+        zeros: Option<Box<Zeros>>,
     },
     Attention {
         attention: Attention,
@@ -152,12 +154,12 @@ impl Question {
         let executed = system.executed_as(dtype);
         let stored = |i: usize| {
             let tensor = op.inputs.get(i).map(|t| graph.tensor(*t));
-            tensor.map_or(executed.stored_bytes(), |t| t.element_bytes())
+            tensor.map_or(executed.stored_bytes(), on_chip_width)
         };
         let result = op.outputs.first().map(|t| graph.tensor(*t));
         let engine = || system.arrays.first().map(|a| a.accumulator(executed));
         let accumulator = graph.accumulator.or_else(engine).unwrap_or(Dtype::Fp32);
-        let result_width = result.map_or(executed.stored_bytes(), |t| t.element_bytes());
+        let result_width = result.map_or(executed.stored_bytes(), on_chip_width);
         Self::Product {
             einsum: Box::new(einsum),
             executed,
@@ -171,6 +173,7 @@ impl Question {
                 read: read(graph, op),
                 written: written(graph, op),
             },
+            zeros: of_product(graph, system, op).map(Box::new),
         }
     }
 
@@ -229,12 +232,15 @@ impl Question {
                 executed,
                 widths,
                 compulsory,
+                zeros,
             } => {
+                let none = Zeros::none();
                 let request = Request {
                     einsum,
                     dtype: *executed,
                     widths: *widths,
                     compulsory: *compulsory,
+                    zeros: zeros.as_deref().unwrap_or(&none),
                     objective: Objective::Latency,
                 };
                 let bits = [widths.lhs, widths.rhs, widths.partial].map(f64::to_bits);
@@ -272,6 +278,14 @@ impl Question {
                 served,
             } => Ok(vector(system, *work, *dtype, *served)),
         }
+    }
+}
+
+/// Bytes of an element on the chip: with its zeros where the chip leaves them out memory by memory.
+fn on_chip_width(tensor: &Tensor) -> f64 {
+    match tensor.packed {
+        Some(_) => tensor.with_scales(tensor.dtype.bits()),
+        None => tensor.element_bytes(),
     }
 }
 
@@ -322,6 +336,7 @@ impl Hash for Question {
                 executed,
                 widths,
                 compulsory,
+                zeros,
             } => {
                 einsum.hash(state);
                 executed.hash(state);
@@ -329,6 +344,8 @@ impl Hash for Question {
                     width.to_bits().hash(state);
                 }
                 traffic(compulsory, state);
+                // Sparse inputs are rare; their text tells them apart.
+                zeros.as_ref().map(|z| format!("{z:?}")).hash(state);
             }
             Self::Attention {
                 attention,

@@ -14,6 +14,8 @@ use super::memory::on;
 use super::phase::{PricedStep, summarize};
 use super::price::{Prepared, price_on};
 use super::task::{BoundStep, Task, fallback, runnable};
+use super::verdict::verdict;
+use super::zeros::on_chip;
 
 /// Prices a model on a chip.
 ///
@@ -29,7 +31,14 @@ pub fn run(
     let (scenario, warning) = runnable(workload, system, scenario);
     let mut task = Task::new(workload, &scenario)?;
     task.warn_first(warning);
-    task.run(&Prepared::new(system), fidelity, memo)
+    let chip = Prepared::new(system);
+    let mut estimate = task.run(&chip, fidelity, memo)?;
+    if task.has_zeros() {
+        let dense = task.dense().run(&chip, fidelity, memo)?;
+        let software = &scenario.software;
+        estimate.sparsity = Some(verdict(software, system, &estimate, &dense));
+    }
+    Ok(estimate)
 }
 
 impl Task {
@@ -75,6 +84,7 @@ impl Task {
             memory: self.memory_on(system),
             roofs: roofs(system),
             area: area(system),
+            sparsity: None,
             warnings: warnings.0,
         })
     }
@@ -91,6 +101,7 @@ fn priced<'a>(
     memo: &Memo,
 ) -> Result<PricedStep<'a>, Problems> {
     let system = chip.system;
+    let step = on_chip(step, system);
     let prices = price_on(chip, &step.graph, &step.fusion, memo).map_err(|(op, error)| {
         Problem::new(
             Code::NoFit,

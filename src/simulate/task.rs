@@ -12,6 +12,7 @@ use super::memory::needed;
 use super::speculative::with_draft;
 use super::stage::{binding, phase_of, steps};
 use super::training;
+use super::zeros::dense;
 
 /// One graph of a scenario and how often it runs.
 #[derive(Clone, Debug)]
@@ -90,6 +91,22 @@ impl Task {
         let known: Vec<_> = steps.iter().zip(bound).collect();
         task.memory = needed(workload, scenario, phase, &known)?;
         Ok(task)
+    }
+
+    /// Whether any tensor has zeros that are known of.
+    pub(super) fn has_zeros(&self) -> bool {
+        let steps = self.parts.iter().flat_map(|(_, list)| list);
+        let mut tensors = steps.flat_map(|step| step.graph.tensors());
+        tensors.any(|t| t.sparsity.is_some())
+    }
+
+    /// The same work on tensors without zeros.
+    pub(super) fn dense(&self) -> Self {
+        let mut task = self.clone();
+        for step in task.parts.iter_mut().flat_map(|(_, list)| list) {
+            *step = dense(step);
+        }
+        task
     }
 
     /// The phase that is priced.

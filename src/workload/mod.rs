@@ -47,4 +47,4 @@ pub use software::{
     SoftwareError, Speculation,
 };
 pub use sparsity::{Sparsity, SparsityError};
-pub use tensor::{Group, Role, Tensor, TensorId};
+pub use tensor::{Group, Packed, Role, Tensor, TensorId};

@@ -62,6 +62,15 @@ impl Group {
     };
 }
 
+/// Bits of an element on a chip whose memories leave zeros out in formats of their own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Packed {
+    /// In main memory.
+    pub main: f64,
+    /// In the memory where it is smallest.
+    pub least: f64,
+}
+
 /// A tensor of concrete size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -79,6 +88,8 @@ pub struct Tensor {
     pub group: Option<Group>,
     /// Zeros that are not stored.
     pub sparsity: Option<Sparsity>,
+    /// How a chip stores it, where that is not as `sparsity` says.
+    pub packed: Option<Packed>,
 }
 
 impl Tensor {
@@ -92,6 +103,7 @@ impl Tensor {
             copies: 1,
             group: None,
             sparsity: None,
+            packed: None,
         }
     }
 
@@ -102,16 +114,21 @@ impl Tensor {
 
     /// Stored size of an element, scales and places of nonzeros included.
     ///
-    /// `compressed(bits) + scale bits / group`, in bytes.
+    /// `compressed(bits) + scale bits / group`, in bytes; in main memory where a chip packs it.
     pub fn element_bytes(&self) -> f64 {
+        let bits = self.dtype.bits();
+        let stored = self.sparsity.map_or(bits, |s| s.stored_bits(bits));
+        self.with_scales(self.packed.map_or(stored, |p| p.main))
+    }
+
+    /// Size of an element in bytes if it takes so many bits without its scales.
+    pub fn with_scales(&self, bits: f64) -> f64 {
         let scales = self
             .group
             .map_or(8.0 * self.dtype.stored_bytes() - self.dtype.bits(), |g| {
                 g.bits / g.size.max(1.0)
             });
-        let bits = self.dtype.bits();
-        let stored = self.sparsity.map_or(bits, |s| s.stored_bits(bits));
-        (stored + scales) / 8.0
+        (bits + scales) / 8.0
     }
 
     /// Stored size of one copy, scales included.

@@ -14,8 +14,10 @@
 
 mod format;
 mod shares;
+mod thin;
 mod verdict;
 
 pub use format::{Stored, stored};
 pub use shares::{Shares, Treatment, shares, treatments};
+pub use thin::{Counted, Thinned, Zeros};
 pub use verdict::{Effect, Verdict};

@@ -23,8 +23,14 @@ pub struct Shares {
     pub steps: f64,
     /// MACs that take energy.
     pub macs: f64,
-    /// Accesses of `[lhs, rhs, acc]` at the memories that feed the engine.
+    /// Reads of `[lhs, rhs]` that their own zeros leave, from a memory that stores zeros.
+    pub own: [f64; 2],
+    /// Accesses of `[lhs, rhs, acc]` that the zeros of the others leave, where each MAC makes its own.
     pub accesses: [f64; 3],
+    /// Of these, those that take time: what gating saves does not shorten a step.
+    pub timed: [f64; 3],
+    /// Accesses of results that a pattern leaves, also where several MACs share one.
+    pub pattern: f64,
 }
 
 impl Shares {
@@ -32,7 +38,10 @@ impl Shares {
     pub const ALL: Self = Self {
         steps: 1.0,
         macs: 1.0,
+        own: [1.0; 2],
         accesses: [1.0; 3],
+        timed: [1.0; 3],
+        pattern: 1.0,
     };
 }
 
@@ -77,8 +86,10 @@ pub fn shares(zeros: &ZeroSupport, operands: [Density; 2]) -> Shares {
             let kept = kept(pattern);
             left.steps *= kept;
             left.macs *= kept;
-            left.accesses[i] *= kept;
+            left.own[i] *= kept;
+            left.pattern *= kept;
             left.accesses[Slot::Acc as usize] *= kept;
+            left.timed[Slot::Acc as usize] *= kept;
             share = (share / kept).min(1.0);
             how = match (zeros.skip[i], zeros.gate[i]) {
                 (true, _) => Treatment::Skipped,
@@ -91,8 +102,10 @@ pub fn shares(zeros: &ZeroSupport, operands: [Density; 2]) -> Shares {
             Treatment::Skipped => {
                 left.steps *= share;
                 left.macs *= share;
-                for accesses in &mut left.accesses {
-                    *accesses *= share;
+                left.own[i] *= share;
+                for slot in [other, Slot::Acc as usize] {
+                    left.accesses[slot] *= share;
+                    left.timed[slot] *= share;
                 }
             }
             Treatment::Gated => {
@@ -199,7 +212,8 @@ mod tests {
                 }
             }
             let found = shares(&engine(gate, skip, &[]), [uniform(0.75), uniform(0.5)]);
-            let [l, r, acc] = found.accesses;
+            let [mut l, mut r, acc] = found.accesses;
+            (l, r) = (l * found.own[0], r * found.own[1]);
             for (found, count) in [found.steps, found.macs, l, r, acc].iter().zip(count) {
                 assert!((found - count / all).abs() < 1e-12, "{gate:?} {skip:?}");
             }
@@ -221,7 +235,11 @@ mod tests {
         // The other operand's pattern is none of its own.
         assert_eq!(shares(&tensor_core, [HALF, Density::Dense]), Shares::ALL);
         let both = shares(&tensor_core, [Density::Dense, HALF]);
-        assert_eq!((both.macs, both.accesses), (0.5, [1.0, 0.5, 0.5]));
+        assert_eq!((both.macs, both.own), (0.5, [1.0, 0.5]));
+        assert_eq!(
+            (both.accesses, both.timed),
+            ([1.0, 1.0, 0.5], [1.0, 1.0, 0.5])
+        );
     }
 
     #[test]
@@ -230,5 +248,6 @@ mod tests {
         let quarter = Density::Structured { keep: 1, group: 4 };
         let found = shares(&able, [Density::Dense, quarter]);
         assert_eq!((found.steps, found.macs), (0.5, 0.25));
+        assert_eq!((found.accesses[2], found.timed[2]), (0.25, 0.5));
     }
 }

@@ -10,12 +10,10 @@ use super::Treatment;
 pub struct Effect {
     /// Whose zeros: `weights`.
     pub what: &'static str,
-    /// How they lie: `2:4`.
+    /// How they lie: `2:4`, `90 % zero`.
     pub pattern: String,
-    /// At the engine.
+    /// At the engine that makes most of them.
     pub treatment: Treatment,
-    /// Memories that hold fewer bytes of it.
-    pub smaller_in: Vec<String>,
 }
 
 /// Whether zeros save time, energy, both or neither, and why.
@@ -29,15 +27,16 @@ pub struct Verdict {
     pub because: String,
 }
 
-/// Savings below this share count as none: rounding.
-const NOTHING: f64 = 1e-9;
+/// Savings below this share count as none: they would print as 0.0 or 0.1 %.
+const NOTHING: f64 = 1e-3;
 
 impl Verdict {
     /// From time and energy with zeros left out and with zeros multiplied.
     ///
-    /// `bound` names what sets the time of most of the dense run.
+    /// `smaller` names the memories at which fewer bytes move, `bound` what sets most of the dense time.
     pub fn of(
         effects: &[Effect],
+        smaller: &[String],
         sparse: (Seconds, Option<Joules>),
         dense: (Seconds, Option<Joules>),
         bound: &str,
@@ -52,8 +51,11 @@ impl Verdict {
         let fewer_steps = effects
             .iter()
             .any(|e| matches!(e.treatment, Treatment::Structured(_) | Treatment::Skipped));
-        let fewer_bytes = effects.iter().any(|e| !e.smaller_in.is_empty());
-        if time == 0.0 && (fewer_steps || fewer_bytes) {
+        because.push(match smaller {
+            [] => "no memory moves fewer bytes".to_owned(),
+            memories => format!("fewer bytes at {}", memories.join(", ")),
+        });
+        if time == 0.0 && (fewer_steps || !smaller.is_empty()) {
             because.push(format!("the time is set by {bound}"));
         }
         Self {
@@ -84,64 +86,71 @@ impl Effect {
                 format!("run {keep} of {group} MACs")
             }
             Treatment::Skipped => "are skipped".to_owned(),
-            Treatment::Gated => "are gated: energy, no time".to_owned(),
-            Treatment::Ignored => "are multiplied: no engine skips or gates them".to_owned(),
+            Treatment::Gated => "are gated: less energy, as many steps".to_owned(),
+            Treatment::Ignored => "are multiplied: no engine skips or gates such zeros".to_owned(),
         };
-        let bytes = match self.smaller_in.as_slice() {
-            [] => "no memory leaves them out".to_owned(),
-            memories => format!("fewer bytes in {}", memories.join(", ")),
-        };
-        format!("{what} {pattern} {engine}, {bytes}")
+        format!("{what} ({pattern}) {engine}")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::workload::Slot;
+
     use super::*;
 
-    fn weights(treatment: Treatment, smaller_in: &[&str]) -> Vec<Effect> {
-        vec![Effect {
+    fn verdict(
+        treatment: Treatment,
+        smaller: &[&str],
+        (seconds, joules): (f64, Option<f64>),
+    ) -> Verdict {
+        let effects = [Effect {
             what: "weights",
             pattern: "2:4".to_owned(),
             treatment,
-            smaller_in: smaller_in.iter().map(|&m| m.to_owned()).collect(),
-        }]
-    }
-
-    fn verdict(effects: &[Effect], sparse: (f64, f64), bound: &str) -> (&'static str, String) {
-        let of = |(s, j)| (Seconds(s), Some(Joules(j)));
-        let found = Verdict::of(effects, of(sparse), of((1.0, 1.0)), bound);
-        (found.headline(), found.because)
+        }];
+        let smaller: Vec<String> = smaller.iter().map(|&m| m.to_owned()).collect();
+        let sparse = (Seconds(seconds), joules.map(Joules));
+        let dense = (Seconds(1.0), joules.map(|_| Joules(1.0)));
+        Verdict::of(&effects, &smaller, sparse, dense, "matrix")
     }
 
     #[test]
     fn each_combination_has_its_words() {
-        let found = verdict(&weights(Treatment::Ignored, &[]), (1.0, 1.0), "matrix");
-        assert_eq!(found.0, "saves neither time nor energy");
+        let found = verdict(Treatment::Ignored, &[], (1.0, Some(1.0)));
+        assert_eq!(found.headline(), "saves neither time nor energy");
         assert_eq!(
-            found.1,
-            "weights 2:4 are multiplied: no engine skips or gates them, no memory leaves them out"
+            found.because,
+            "weights (2:4) are multiplied: no engine skips or gates such zeros; no memory moves fewer bytes"
         );
-        let found = verdict(&weights(Treatment::Ignored, &["hbm"]), (1.0, 0.9), "matrix");
-        assert_eq!(found.0, "saves energy only");
+        let found = verdict(Treatment::Ignored, &["hbm"], (1.0, Some(0.9)));
+        assert_eq!(found.headline(), "saves energy only");
+        assert!((found.energy.unwrap_or(0.0) - 0.1).abs() < 1e-12);
         assert_eq!(
-            found.1,
-            "weights 2:4 are multiplied: no engine skips or gates them, fewer bytes in hbm; the time is set by matrix"
+            found.because,
+            "weights (2:4) are multiplied: no engine skips or gates such zeros; fewer bytes at hbm; the time is set by matrix"
         );
         let half = Treatment::Structured(Structured {
             keep: 2,
             group: 4,
-            slot: crate::workload::Slot::Rhs,
+            slot: Slot::Rhs,
         });
-        let found = verdict(&weights(half, &["hbm"]), (0.5, 0.6), "matrix");
-        assert_eq!(found.0, "saves time and energy");
-        assert_eq!(found.1, "weights 2:4 run 2 of 4 MACs, fewer bytes in hbm");
+        let found = verdict(half, &["hbm"], (0.5, Some(0.6)));
+        assert_eq!(found.headline(), "saves time and energy");
+        assert_eq!(
+            found.because,
+            "weights (2:4) run 2 of 4 MACs; fewer bytes at hbm"
+        );
+        let found = verdict(Treatment::Gated, &[], (1.0, Some(0.6)));
+        assert_eq!(
+            found.because,
+            "weights (2:4) are gated: less energy, as many steps; no memory moves fewer bytes"
+        );
     }
 
     #[test]
     fn energy_that_is_not_known_is_not_claimed() {
-        let effects = weights(Treatment::Skipped, &[]);
-        let found = Verdict::of(&effects, (Seconds(0.5), None), (Seconds(1.0), None), "hbm");
+        let found = verdict(Treatment::Skipped, &[], (0.5, None));
         assert_eq!((found.time, found.energy), (0.5, None));
         assert_eq!(found.headline(), "saves time; energy is not known");
     }

@@ -116,6 +116,7 @@ fn drop(graph: &mut OpGraph, near: &Operator, x: TensorId) -> TensorId {
         role: Role::Activation,
         group: None,
         sparsity: None,
+        packed: None,
         ..of.clone()
     });
     let dropped = graph.add_tensor(Tensor {

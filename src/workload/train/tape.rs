@@ -145,6 +145,7 @@ impl Tape {
             role: Role::Gradient,
             group: None,
             sparsity: None,
+            packed: None,
             ..weight.clone()
         };
         let gradient = self.graph.add_tensor(gradient);
@@ -176,6 +177,7 @@ impl Tape {
             role: Role::Activation,
             group: None,
             sparsity: None,
+            packed: None,
             ..tensor.clone()
         };
         self.graph.add_tensor(gradient)

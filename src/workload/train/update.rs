@@ -60,6 +60,7 @@ fn update(tape: &mut Tape, rule: &Rule, weight: TensorId, gradient: TensorId) {
             role: Role::Optimizer,
             group: None,
             sparsity: None,
+            packed: None,
             ..tensor.clone()
         })
     };
