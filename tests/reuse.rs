@@ -229,6 +229,22 @@ fn nest_of(chain: &Chain, levels: &[Vec<(u8, u64)>], side: &[Loop]) -> Nest {
     Nest::even(chain, &all)
 }
 
+/// A convolution of one spatial dimension: batch, groups, output and input channels; outputs and kernel; steps.
+fn convolution(
+    [batch, groups, n, c]: [u64; 4],
+    (output, kernel): (u64, u64),
+    (stride, dilation): (u32, u32),
+) -> Einsum {
+    let dim = ConvDim {
+        input: 10_000,
+        output,
+        kernel,
+        stride,
+        dilation,
+    };
+    Einsum::conv(batch, groups, n, c, &[dim])
+}
+
 #[track_caller]
 fn check(einsum: &Einsum, levels: &[Vec<(u8, u64)>], side: &[Loop]) {
     let system = chip();
@@ -274,14 +290,7 @@ proptest! {
         stride in 1u32..=3,
         dilation in 1u32..=2,
     ) {
-        let dim = ConvDim {
-            input: 10_000,
-            output: sizes[4],
-            kernel: sizes[5],
-            stride,
-            dilation,
-        };
-        let einsum = Einsum::conv(sizes[1], sizes[0], 2 * sizes[2], sizes[3], &[dim]);
+        let einsum = convolution([sizes[1], sizes[0], 2 * sizes[2], sizes[3]], (sizes[4], sizes[5]), (stride, dilation));
         // Iterations stay few enough to walk.
         prop_assume!(einsum.macs() < 10_000.0);
         let side = [Loop::spatial(2, 2, 2, 1)];
@@ -298,14 +307,7 @@ proptest! {
         sizes in prop::collection::vec(1u64..=7, 6),
         stride in 1u32..=3,
     ) {
-        let dim = ConvDim {
-            input: 10_000,
-            output: sizes[4],
-            kernel: sizes[5],
-            stride,
-            dilation: 1,
-        };
-        let einsum = Einsum::conv(sizes[1], sizes[0].min(2), sizes[2], sizes[3], &[dim]);
+        let einsum = convolution([sizes[1], sizes[0].min(2), sizes[2], sizes[3]], (sizes[4], sizes[5]), (stride, 1));
         prop_assume!(einsum.macs() < 3_000.0);
         let steps: u64 = levels.iter().flatten().map(|l| l.1).product();
         prop_assume!(steps < 20_000);

@@ -77,13 +77,11 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
             console.table(&accesses(&document), &document)?;
         }
     }
-    match misfit(&system, &evaluation) {
-        Some(problem) => {
-            console.note(&problem);
-            Ok(Answer::No)
-        }
-        None => Ok(Answer::Yes),
-    }
+    Ok(if document.fits {
+        Answer::Yes
+    } else {
+        Answer::No
+    })
 }
 
 /// The format that the file names, else the narrowest of the chip that takes both inputs, else the widest.
@@ -141,25 +139,6 @@ fn searched(
     }
 }
 
-/// Memories whose tiles do not fit.
-fn misfit(system: &System, evaluation: &Evaluation) -> Option<String> {
-    let level = evaluation.overfull().next()?;
-    let memory = &system.memories[level.memory];
-    let message = format!(
-        "does not fit: the tiles in `{}` need {}, {} more than the {} it offers",
-        memory.name,
-        level.kept,
-        level.kept - level.usable,
-        level.usable
-    );
-    let help = if level.usable < memory.capacity {
-        "a double-buffered memory offers half of its capacity"
-    } else {
-        "lower the factors of the loops below, or keep a tensor further in"
-    };
-    Some(format!("{message}\n{help}"))
-}
-
 fn text(document: &MapDocument, console: &Console) -> String {
     let energy = |e: Option<f64>| e.map_or(UNKNOWN.to_owned(), |e| Joules(e).to_string());
     let mut out = format!(
@@ -189,6 +168,7 @@ fn text(document: &MapDocument, console: &Console) -> String {
         ("of MACs", energy(document.mac_energy_j)),
         ("of wires", energy(Some(document.network_energy_j))),
         ("search", document.stopped.clone()),
+        ("no fit", document.misfit.clone()),
     ];
     out.push('\n');
     for (name, value) in rows.iter().filter(|r| !r.1.is_empty()) {

@@ -1,6 +1,6 @@
 //! Accesses, energy and cycles of a given nest, level by level.
 
-use crate::hardware::{Memory, System};
+use crate::hardware::{Array, Memory, System};
 use crate::mapping::{Chain, Convention, Level, Nest};
 use crate::units::{Bytes, Joules, Seconds};
 use crate::workload::{Dtype, Einsum, Slot};
@@ -17,8 +17,8 @@ pub struct LevelCost {
     pub memory: usize,
     /// Instances at work.
     pub instances: f64,
-    /// Bytes that one instance keeps.
-    pub kept: Bytes,
+    /// Bytes that one instance keeps, by slot.
+    pub tiles: [Bytes; 3],
     /// Bytes that one instance has room for.
     pub usable: Bytes,
     /// Energy of accesses by slot, `None` without a figure.
@@ -38,7 +38,7 @@ pub struct Evaluation {
     pub levels: Vec<LevelCost>,
     /// Multiply-accumulates.
     pub macs: f64,
-    /// Steps of the engine.
+    /// Cycles of one engine.
     pub cycles: f64,
     /// Engines at work.
     pub lanes: f64,
@@ -50,6 +50,13 @@ pub struct Evaluation {
     pub mac_energy: Option<Joules>,
     /// Energy of wires.
     pub network_energy: Joules,
+}
+
+impl LevelCost {
+    /// Bytes that one instance keeps.
+    pub fn kept(&self) -> Bytes {
+        self.tiles.iter().copied().sum()
+    }
 }
 
 impl Evaluation {
@@ -64,7 +71,7 @@ impl Evaluation {
 
     /// Memories whose tiles do not fit.
     pub fn overfull(&self) -> impl Iterator<Item = &LevelCost> {
-        self.levels.iter().filter(|l| l.kept > l.usable)
+        self.levels.iter().filter(|l| l.kept() > l.usable)
     }
 }
 
@@ -72,7 +79,7 @@ impl Evaluation {
 ///
 /// Accesses are charged in whole blocks where the memory has them, by slot, direction and instance. Time is
 /// the longest of the engine's and every memory's; Timeloop rounds each up to cycles. Leakage runs for that
-/// time, in Timeloop for the instances at work, otherwise for all of them; AccelForge is given without.
+/// time, in Timeloop for the instances at work, otherwise for all of them.
 pub fn evaluate(
     einsum: &Einsum,
     dtype: Dtype,
@@ -84,9 +91,12 @@ pub fn evaluate(
 ) -> Evaluation {
     let accesses = account(einsum, system, chain, nest, convention);
     let array = &system.arrays[chain.array];
-    let rate = array.rate.iter().find(|(d, _)| *d == dtype);
-    let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
-    let cycles = nest.steps() * per_step / rate.map_or(1.0, |r| r.1);
+    let engine = cycles(array, dtype, nest, &accesses, 1.0);
+    let cycles = match convention {
+        Convention::Physical => engine.busy + engine.edges,
+        // Neither knows of arrays that take time to fill.
+        Convention::Timeloop | Convention::AccelForge => nest_cycles(array, dtype, nest),
+    };
     let compute = Seconds(cycles / array.clock.0 / array.achievable);
     let mut levels = Vec::new();
     for (level, at) in chain.levels.iter().enumerate() {
@@ -113,8 +123,7 @@ pub fn evaluate(
         let memory = &system.memories[level.memory];
         let leaking = match convention {
             Convention::Timeloop => level.instances,
-            Convention::Physical => memory.instances as f64,
-            Convention::AccelForge => 0.0,
+            Convention::Physical | Convention::AccelForge => memory.instances as f64,
         };
         if let Some(leakage) = memory.leakage {
             level.leakage = leakage * latency * leaking;
@@ -142,6 +151,63 @@ pub fn evaluate(
     }
 }
 
+/// Cycles of one engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cycles {
+    /// Of its steps, and of waiting for operands to be put in place between them.
+    pub(super) busy: f64,
+    /// Before the first step and after the last.
+    pub(super) edges: f64,
+}
+
+/// Cycles of one engine: each step takes the MACs of a native instruction at the rate of the format, and `left`
+/// of all steps are made.
+///
+/// A systolic array puts its stationary operand in place `n` times and streams the others for `s` cycles each
+/// time: `n·s + (n - 1)·(load, or max(0, load - s) where it loads behind the stream)`, and once `load + fill`.
+///
+/// Source: derived; without overlap it is SCALE-Sim's weight-stationary form but for skews, which follow each
+/// other here.
+pub(super) fn cycles(
+    array: &Array,
+    dtype: Dtype,
+    nest: &Nest,
+    accesses: &Accesses,
+    left: f64,
+) -> Cycles {
+    let steps = nest_cycles(array, dtype, nest) * left;
+    let Some(systolic) = array.systolic else {
+        return Cycles {
+            busy: steps,
+            edges: 0.0,
+        };
+    };
+    // Where nothing below main memory keeps it, the operand is put in place once.
+    let kept = array.stationary.and_then(|slot| {
+        let inner = nest.keeps(slot).skip(1).last();
+        inner.map(|(_, level)| (slot, level))
+    });
+    let loads = kept.map_or(1.0, |(slot, level)| {
+        let count = &accesses.levels[level][slot as usize];
+        (count.fills / nest.instances(level) / count.tile).max(1.0)
+    });
+    let waits = if systolic.overlap_load {
+        (systolic.load - steps / loads).max(0.0)
+    } else {
+        systolic.load
+    };
+    Cycles {
+        busy: steps + (loads - 1.0) * waits,
+        edges: systolic.load + systolic.fill,
+    }
+}
+
+fn nest_cycles(array: &Array, dtype: Dtype, nest: &Nest) -> f64 {
+    let rate = array.rate.iter().find(|(d, _)| *d == dtype);
+    let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
+    nest.steps() * per_step / rate.map_or(1.0, |r| r.1)
+}
+
 fn level_cost(
     accesses: &Accesses,
     system: &System,
@@ -153,7 +219,7 @@ fn level_cost(
     let at = &system.memories[memory];
     let instances = nest.instances(level);
     let mut traffic = Traffic::default();
-    let mut kept = 0.0;
+    let mut tiles = [Bytes::ZERO; 3];
     let mut energies = [Joules::ZERO; 3];
     let mut is_known = true;
     for slot in Slot::ALL {
@@ -163,7 +229,7 @@ fn level_cost(
             count.filled(slot, widths),
             count.updated(slot, widths),
         );
-        kept += count.tile * widths.of(slot);
+        tiles[slot as usize] = Bytes(count.tile * widths.of(slot));
         traffic.read += Bytes(read);
         traffic.written += Bytes(filled + updated);
         for (bytes, each) in [
@@ -186,7 +252,7 @@ fn level_cost(
         level,
         memory,
         instances,
-        kept: Bytes(kept),
+        tiles,
         usable,
         access_energy: is_known.then_some(energies),
         leakage: Joules::ZERO,

@@ -6,13 +6,14 @@ use crate::units::{Bytes, Seconds};
 use crate::workload::{Dtype, Einsum, Slot};
 
 use super::book::{Cost, Traffic};
+use super::evaluate::cycles;
 use super::reuse::{Accesses, Widths, account};
 use super::sparse::{Counted, Thinned, Zeros, shares};
 
 /// Cost of an Einsum under a nest.
 ///
-/// Time of the engine: `steps · MACs per step · share left ÷ rate` ([`shares`]); time of a memory: bytes of its busiest instance ÷
-/// bandwidth. The first tile must arrive and the last one leave before and after everything else.
+/// Time of the engine: `steps · MACs per step · share left ÷ rate` ([`shares`]); time of a memory: bytes of its
+/// busiest instance ÷ bandwidth. The first tile must arrive and the last one leave before and after everything else.
 pub fn price_nest(
     einsum: &Einsum,
     dtype: Dtype,
@@ -31,14 +32,9 @@ pub fn price_nest(
         shares: &left,
         macs: einsum.macs(),
     };
-    let rate = array
-        .rate
-        .iter()
-        .find(|(d, _)| *d == dtype)
-        .map_or(1.0, |r| r.1);
-    let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
-    let cycles = nest.steps() * per_step * left.steps / rate;
-    cost.matrix = Seconds(cycles / array.clock.0 / array.achievable);
+    let cycles = cycles(array, dtype, nest, &accesses, left.steps);
+    let time = |cycles: f64| Seconds(cycles / array.clock.0 / array.achievable);
+    cost.matrix = time(cycles.busy);
     cost.executed_macs = einsum.macs() * left.macs;
     let mut unbuffered = Seconds::ZERO;
     for (level, at) in chain.levels.iter().enumerate() {
@@ -81,7 +77,7 @@ pub fn price_nest(
     if let Some(outer) = chain.memory(0) {
         cost.ports[outer] += setups;
     }
-    cost.exposed = unbuffered + edges(system, chain, nest, &cost);
+    cost.exposed = unbuffered + edges(system, chain, nest, &cost) + time(cycles.edges);
     cost.energy
         .book_macs(system, chain.array, dtype, cost.executed_macs);
     let traffic = cost.traffic.clone();

@@ -14,9 +14,9 @@
 
 use smallvec::SmallVec;
 
-use crate::hardware::System;
-use crate::mapping::{Chain, Convention, Extents, Level, Loop, Nest, Step};
-use crate::workload::{Einsum, Slot};
+use crate::hardware::{Diagonal, System};
+use crate::mapping::{Chain, Convention, Extents, Level, Loop, Nest, Place, Step, names};
+use crate::workload::{Einsum, Slot, Term};
 
 use super::halo::{Slide, fresh, points};
 
@@ -117,30 +117,19 @@ pub fn account(
                     tile(einsum, slot, &extents, None, convention);
             }
             if let Some(parent) = parent {
-                let walk = Walk {
+                let transfer = Transfer {
                     einsum,
+                    system,
+                    chain,
+                    nest,
                     slot,
+                    parent,
+                    child: step,
                     convention,
-                    loops: loops(einsum, system, chain, nest, slot, (parent, step)),
-                    // The engine has no latch except for the operand it keeps.
-                    stays: convention.tiles_stay() && (!is_engine || latched == Some(slot)),
-                    merged: merged(
-                        einsum,
-                        system,
-                        chain,
-                        nest,
-                        slot,
-                        (parent, step),
-                        convention,
-                    ),
                 };
-                let levels = (nest_level(nest, parent), level);
-                book(&mut count, &walk, &sizes, levels, is_engine);
-                let crossed = crossed(chain, nest, (parent, step));
-                let arriving = walk.run(&sizes, Visits::All).fills;
-                for fanout in crossed {
-                    count.delivered[fanout][slot as usize] += arriving;
-                }
+                // The engine has no latch except for the operand it keeps.
+                let stays = convention.tiles_stay() && (!is_engine || latched == Some(slot));
+                transfer.book(&mut count, &sizes, stays);
             }
             parent = (!is_engine).then_some(step);
         }
@@ -148,58 +137,168 @@ pub fn account(
     count
 }
 
-/// Books what crosses between a level and its child.
-fn book(
-    count: &mut Accesses,
-    walk: &Walk<'_>,
-    sizes: &Extents,
-    (parent, child): (usize, usize),
-    is_engine: bool,
-) {
-    let slot = walk.slot;
-    let visits = walk.run(sizes, Visits::All);
-    match slot {
-        Slot::Lhs | Slot::Rhs => {
-            count.levels[parent][slot as usize].reads += visits.reads;
-            if !is_engine {
-                count.levels[child][slot as usize].fills += visits.fills;
+/// What crosses between two places where a slot is kept.
+struct Transfer<'a> {
+    einsum: &'a Einsum,
+    system: &'a System,
+    chain: &'a Chain,
+    nest: &'a Nest,
+    slot: Slot,
+    /// Step that keeps it further out.
+    parent: usize,
+    /// Step that keeps it further in; behind the last step the engine.
+    child: usize,
+    convention: Convention,
+}
+
+impl Transfer<'_> {
+    /// Books the accesses at both ends and in between.
+    fn book(&self, count: &mut Accesses, sizes: &Extents, stays: bool) {
+        let walk = Walk {
+            einsum: self.einsum,
+            slot: self.slot,
+            convention: self.convention,
+            loops: self.loops(sizes),
+            stays,
+            merged: self.merged(sizes),
+        };
+        let (parent, child) = (self.level(self.parent), self.level(self.child));
+        let is_engine = child == self.chain.levels.len();
+        let slot = self.slot as usize;
+        let visits = walk.run(sizes, Visits::All);
+        match self.slot {
+            Slot::Lhs | Slot::Rhs => {
+                count.levels[parent][slot].reads += visits.reads;
+                if !is_engine {
+                    count.levels[child][slot].fills += visits.fills;
+                }
             }
-        }
-        Slot::Acc => {
-            let once = walk.run(sizes, Visits::Once);
-            let above = &mut count.levels[parent][slot as usize];
-            above.updates += visits.reads;
-            // The first sum has nothing to add to; copies that the network does not add are added here.
-            above.reads += visits.reads - once.base;
-            if !is_engine {
-                above.finished_updates += once.base;
-                let below = &mut count.levels[child][slot as usize];
-                below.fills += visits.fills - once.fills;
-                if walk.convention.reads_drains() {
-                    below.reads += visits.fills;
-                    below.finished_reads += once.fills;
+            Slot::Acc => {
+                let once = walk.run(sizes, Visits::Once);
+                let above = &mut count.levels[parent][slot];
+                above.updates += visits.reads;
+                // The first sum has nothing to add to; copies that the network does not add are added here.
+                above.reads += visits.reads - once.base;
+                if !is_engine {
+                    above.finished_updates += once.base;
+                    let below = &mut count.levels[child][slot];
+                    below.fills += visits.fills - once.fills;
+                    if self.convention.reads_drains() {
+                        below.reads += visits.fills;
+                        below.finished_reads += once.fills;
+                    }
                 }
             }
         }
+        for fanout in (parent + 1)..child {
+            if self.chain.memory(fanout).is_none() {
+                count.delivered[fanout][slot] += visits.fills;
+            }
+        }
+    }
+
+    /// Level of a step that keeps something; the engine's is behind the last.
+    fn level(&self, step: usize) -> usize {
+        match self.nest.steps.get(step) {
+            Some(Step::Keep { level, .. }) => usize::from(*level),
+            Some(Step::Loop(_)) => unreachable!("slots are kept at keeps"),
+            None => self.chain.levels.len(),
+        }
+    }
+
+    /// The loops above the child.
+    fn loops(&self, sizes: &Extents) -> SmallVec<[Seen; 16]> {
+        let mut found = SmallVec::new();
+        let mut extents = sizes.clone();
+        for (at, step) in self.nest.steps[..self.child].iter().enumerate() {
+            let Step::Loop(step) = *step else { continue };
+            if step.factor <= 1 {
+                continue;
+            }
+            let extent = &mut extents[step.rank as usize];
+            *extent = extent.div_ceil(step.factor);
+            found.push(Seen {
+                step,
+                part: *extent,
+                moves: self.einsum.is_relevant(self.slot, step.rank as usize),
+                inside: at > self.parent,
+                shared: at > self.parent && self.shares(&step),
+            });
+        }
+        found
+    }
+
+    /// Whether one access of the parent serves all iterations of a spatial loop that does not move the slot.
+    fn shares(&self, step: &Loop) -> bool {
+        let Some(place) = step.place else {
+            return false;
+        };
+        let axes = self.chain.axes(self.system, usize::from(place.level));
+        let Some(axis) = axes.get(usize::from(place.axis)) else {
+            return false;
+        };
+        match self.slot {
+            Slot::Lhs | Slot::Rhs => axis.multicast.contains(&self.slot),
+            Slot::Acc => axis.reduce.contains(&self.slot),
+        }
+    }
+
+    /// Share of the tiles on fan-outs that are not the same as another one's: ranks of one axis of the tensor
+    /// that run side by side meet at equal offsets.
+    fn merged(&self, sizes: &Extents) -> f64 {
+        let inside = self.nest.steps[self.parent..self.child].iter().enumerate();
+        let spatial = inside.filter_map(|(i, step)| match step {
+            Step::Loop(l) if l.factor > 1 => l.place.map(|place| (self.parent + i, *l, place)),
+            Step::Loop(_) | Step::Keep { .. } => None,
+        });
+        let spatial: SmallVec<[(usize, Loop, Place); 6]> = spatial.collect();
+        let mut share = 1.0;
+        for axis in self.einsum.operand(self.slot) {
+            let [a, b] = axis.terms.as_slice() else {
+                continue;
+            };
+            for first in spatial.iter().filter(|s| s.1.rank == a.rank) {
+                for second in spatial.iter().filter(|s| s.1.rank == b.rank) {
+                    if self.serves_both((&first.1, first.2), (&second.1, second.2)) {
+                        let offset = |at: usize, term: &Term| {
+                            let below = self.nest.extents_at(sizes, at + 1)[term.rank as usize];
+                            below.saturating_mul(u64::from(term.coefficient))
+                        };
+                        let offsets = (offset(first.0, a), offset(second.0, b));
+                        share *= apart(offsets, (first.1.factor, second.1.factor));
+                    }
+                }
+            }
+        }
+        share
+    }
+
+    /// Whether one read of the parent serves tiles that are equal across two spatial loops.
+    fn serves_both(&self, one: (&Loop, Place), two: (&Loop, Place)) -> bool {
+        let Level::Fanout { fanout } = self.chain.levels[usize::from(one.1.level)] else {
+            return false;
+        };
+        let named = |l: &Loop, d: &Diagonal| {
+            let rank = &self.einsum.ranks[usize::from(l.rank)];
+            d.ranks.iter().any(|r| names(*r, rank))
+        };
+        let mut wires = self.system.fanouts[fanout].diagonal.iter();
+        one.1.level == two.1.level
+            && (self.convention.merges_axes()
+                || (one.1.axis == two.1.axis && self.shares(one.0))
+                || wires.any(|d| d.slot == self.slot && named(one.0, d) && named(two.0, d)))
     }
 }
 
-fn nest_level(nest: &Nest, step: usize) -> usize {
-    match nest.steps[step] {
-        Step::Keep { level, .. } => usize::from(level),
-        Step::Loop(_) => unreachable!("slots are kept at keeps"),
-    }
+/// Share of the pairs `(i, j)` of two loops that are the first with their value of `s·i + d·j`.
+fn apart((s, d): (u64, u64), (n, m): (u64, u64)) -> f64 {
+    let common = gcd(s, d);
+    let again = n.saturating_sub(d / common) as f64 * m.saturating_sub(s / common) as f64;
+    1.0 - again / (n as f64 * m as f64)
 }
 
-/// Fan-outs between two steps of the nest, as far as loops use them.
-fn crossed(chain: &Chain, nest: &Nest, (parent, child): (usize, usize)) -> SmallVec<[usize; 3]> {
-    let inner = match nest.steps.get(child) {
-        Some(_) => nest_level(nest, child),
-        None => chain.levels.len(),
-    };
-    let outer = nest_level(nest, parent);
-    let between = (outer + 1)..inner;
-    between.filter(|&l| chain.memory(l).is_none()).collect()
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a.max(1) } else { gcd(b, a % b) }
 }
 
 /// A loop as one slot sees it.
@@ -213,113 +312,6 @@ struct Seen {
     inside: bool,
     /// Further in, and one access of the parent serves all iterations.
     shared: bool,
-}
-
-fn loops(
-    einsum: &Einsum,
-    system: &System,
-    chain: &Chain,
-    nest: &Nest,
-    slot: Slot,
-    (parent, child): (usize, usize),
-) -> SmallVec<[Seen; 16]> {
-    let mut found = SmallVec::new();
-    let mut extents: Extents = einsum.ranks.iter().map(|r| r.size).collect();
-    for (at, step) in nest.steps[..child].iter().enumerate() {
-        let Step::Loop(step) = *step else { continue };
-        if step.factor <= 1 {
-            continue;
-        }
-        let extent = &mut extents[step.rank as usize];
-        *extent = extent.div_ceil(step.factor);
-        found.push(Seen {
-            step,
-            part: *extent,
-            moves: einsum.is_relevant(slot, step.rank as usize),
-            inside: at > parent,
-            shared: at > parent && shares(system, chain, &step, slot),
-        });
-    }
-    found
-}
-
-fn shares(system: &System, chain: &Chain, step: &Loop, slot: Slot) -> bool {
-    let Some(place) = step.place else {
-        return false;
-    };
-    let axes = chain.axes(system, usize::from(place.level));
-    let Some(axis) = axes.get(usize::from(place.axis)) else {
-        return false;
-    };
-    match slot {
-        Slot::Lhs | Slot::Rhs => axis.multicast.contains(&slot),
-        Slot::Acc => axis.reduce.contains(&slot),
-    }
-}
-
-/// Share of the tiles on fan-outs that are not the same as another one's: ranks of one axis of the tensor
-/// that run side by side meet at equal offsets.
-fn merged(
-    einsum: &Einsum,
-    system: &System,
-    chain: &Chain,
-    nest: &Nest,
-    slot: Slot,
-    (parent, child): (usize, usize),
-    convention: Convention,
-) -> f64 {
-    let inside = nest.steps[parent..child].iter().enumerate();
-    let spatial = inside.filter_map(|(i, step)| match step {
-        Step::Loop(l) => l.place.map(|place| (parent + i, *l, place)),
-        Step::Keep { .. } => None,
-    });
-    let spatial: SmallVec<[_; 6]> = spatial.filter(|(_, l, _)| l.factor > 1).collect();
-    if spatial.len() < 2 {
-        return 1.0;
-    }
-    let sizes: Extents = einsum.ranks.iter().map(|r| r.size).collect();
-    let mut share = 1.0;
-    for axis in einsum.operand(slot) {
-        let [a, b] = axis.terms.as_slice() else {
-            continue;
-        };
-        for first in spatial.iter().filter(|s| s.1.rank == a.rank) {
-            for second in spatial.iter().filter(|s| s.1.rank == b.rank) {
-                let (one, two) = (first.2, second.2);
-                let together = one.level == two.level
-                    && (convention.merges_axes()
-                        || one.axis == two.axis
-                        || runs_diagonally(system, chain, usize::from(one.level), slot));
-                if !together {
-                    continue;
-                }
-                let offset = |at: usize, term: &crate::workload::Term| {
-                    let below = nest.extents_at(&sizes, at + 1)[term.rank as usize];
-                    below.saturating_mul(u64::from(term.coefficient))
-                };
-                let (s, d) = (offset(first.0, a), offset(second.0, b));
-                let (n, m) = (first.1.factor, second.1.factor);
-                let common = gcd(s, d);
-                let pairs =
-                    n.saturating_sub(d / common) as f64 * m.saturating_sub(s / common) as f64;
-                share *= 1.0 - pairs / (n as f64 * m as f64);
-            }
-        }
-    }
-    share
-}
-
-/// Whether one read of a slot serves the diagonals of a fan-out.
-fn runs_diagonally(system: &System, chain: &Chain, level: usize, slot: Slot) -> bool {
-    let Level::Fanout { fanout } = chain.levels[level] else {
-        return false;
-    };
-    let mut wires = system.fanouts[fanout].diagonal.iter();
-    wires.any(|d| d.slot == slot)
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a.max(1) } else { gcd(b, a % b) }
 }
 
 /// Elements of a tile, or those of them that a slide does not bring along.
@@ -424,8 +416,8 @@ impl Walk<'_> {
             Some(_) | None => s,
         });
         let first = go(part, slide);
-        let last = (rest > 0).then(|| go(rest, slide));
         let n = whole as f64;
+        let is_one = whole + rest.min(1) == 1;
         match (seen.step.place, seen.moves) {
             (Some(_), true) => {
                 let mut sum = Flow {
@@ -433,7 +425,9 @@ impl Walk<'_> {
                     ..Flow::default()
                 };
                 sum.add(first, n);
-                sum.add(last.unwrap_or_default(), 1.0);
+                if rest > 0 {
+                    sum.add(go(rest, slide), 1.0);
+                }
                 sum
             }
             (Some(_), false) => {
@@ -447,7 +441,7 @@ impl Walk<'_> {
             }
             (None, false) if visits == Visits::Once || (self.stays && first.still) => first,
             (None, true) if self.stays && first.still && visits == Visits::All => {
-                if whole + rest.min(1) == 1 {
+                if is_one {
                     return first;
                 }
                 let slide = Slide {
@@ -468,11 +462,13 @@ impl Walk<'_> {
             }
             (None, _) => {
                 let mut sum = Flow {
-                    still: first.still && whole + rest.min(1) == 1,
+                    still: first.still && is_one,
                     ..Flow::default()
                 };
                 sum.add(first, n);
-                sum.add(last.unwrap_or_default(), 1.0);
+                if rest > 0 {
+                    sum.add(go(rest, slide), 1.0);
+                }
                 sum
             }
         }

@@ -3,20 +3,14 @@
 use crate::diag::{Code, Problem};
 use crate::document::{Node, Table, Value};
 
-const KEYS: [&str; 13] = [
-    "must_hold",
+const KEYS: [&str; 7] = [
     "resident",
     "swap",
-    "static",
     "forward",
     "distributed",
-    "systolic",
     "uneven",
     "dma_setup",
     "instruction",
-    "full",
-    "max_ranks",
-    "imperfect",
 ];
 
 /// Keys without effect inside of one table only: `(table, key)`.

@@ -4,7 +4,7 @@ use crate::cost::{Cost, Operands, Traffic, Widths, price_nest, sparse::Zeros};
 use crate::hardware::{System, Tiles};
 use crate::mapping::{Chain, Nest};
 use crate::units::Bytes;
-use crate::workload::{Dtype, Einsum};
+use crate::workload::{Dtype, Einsum, Slot};
 
 use super::{library, spatial, tiles};
 
@@ -161,15 +161,29 @@ const HALVINGS: i32 = 3;
 
 /// Nests of every spatial choice that fits.
 fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nest>, NoMapping> {
-    let chain = Chain::of(system, array);
-    let bytes = [
-        request.widths.lhs,
-        request.widths.rhs,
-        request.widths.partial,
-    ];
     let mut found = Vec::new();
     let mut failed = None;
-    for side in spatial::choices(request.einsum, system, &chain) {
+    for chain in Chain::of(system, array).with_bypasses(system) {
+        if let Err(error) = fill_all(system, &chain, request, &mut found) {
+            failed = failed.or(Some(error));
+        }
+    }
+    match failed {
+        Some(error) if found.is_empty() => Err(error),
+        Some(_) | None => Ok(found),
+    }
+}
+
+/// Adds the nests of every spatial choice on a chain; the first failure is reported, the others are tried.
+fn fill_all(
+    system: &System,
+    chain: &Chain,
+    request: &Request<'_>,
+    found: &mut Vec<Nest>,
+) -> Result<(), NoMapping> {
+    let bytes = Slot::ALL.map(|slot| request.widths.of(slot));
+    let mut failed = None;
+    for side in spatial::choices(request.einsum, system, chain) {
         for tie in tiles::Tie::ALL {
             // Tiles that overlap early are small already.
             let halvings = match tie {
@@ -178,7 +192,7 @@ fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nes
             };
             for halvings in 0..halvings {
                 let einsum = request.einsum;
-                match tiles::fill(einsum, system, &chain, &side, bytes, tie, halvings) {
+                match tiles::fill(einsum, system, chain, &side, bytes, tie, halvings) {
                     Ok(nest) if found.contains(&nest) => {}
                     Ok(nest) => found.push(nest),
                     Err(error) => {
@@ -189,10 +203,7 @@ fn nests(system: &System, array: usize, request: &Request<'_>) -> Result<Vec<Nes
             }
         }
     }
-    match failed {
-        Some(error) if found.is_empty() => Err(error),
-        Some(_) | None => Ok(found),
-    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// The best of these nests, described; `None` without nests.

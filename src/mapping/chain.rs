@@ -51,6 +51,22 @@ impl Chain {
         Self { array, levels }
     }
 
+    /// The chain, and for each memory that slots may bypass the chain without them there.
+    pub fn with_bypasses(self, system: &System) -> Vec<Self> {
+        let mut all = vec![self.clone()];
+        for level in 1..self.levels.len() {
+            let mut other = self.clone();
+            if let Level::Memory { memory, holds } = &mut other.levels[level] {
+                let must = system.memories[*memory].must_hold;
+                *holds = Slot::ALL.map(|slot| holds[slot as usize] && must.slot(slot));
+            }
+            if other != self {
+                all.push(other);
+            }
+        }
+        all
+    }
+
     /// Axes of a fan-out level; empty for a memory.
     pub fn axes<'a>(&self, system: &'a System, level: usize) -> &'a [FanAxis] {
         match self.levels[level] {

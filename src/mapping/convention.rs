@@ -10,7 +10,7 @@
 /// | tiles that several children of a fan-out need | one read along an axis that multicasts; across axes where wires run diagonally | one read for the whole fan-out | as physical |
 /// | a finished tile that moves out | is read first | is not read | is read first |
 /// | reads and writes of a memory with a port for each | overlap | overlap | add up |
-/// | leakage | of all instances | of the instances at work | is not counted |
+/// | leakage | of all instances | of the instances at work | of all instances |
 /// | double buffering | halves the capacity | is free | is free |
 ///
 /// The physical one is the default: hardware holds what it has, a result cannot leave a memory without being

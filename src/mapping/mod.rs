@@ -13,11 +13,13 @@
 
 mod chain;
 mod convention;
+mod names;
 mod nest;
 mod problem;
 mod text;
 
 pub use chain::{Chain, Level};
 pub use convention::Convention;
+pub use names::names;
 pub use nest::{Extents, Loop, Nest, Place, Step};
 pub use problem::MapProblem;

@@ -80,7 +80,9 @@ impl Nest {
     pub fn even(chain: &Chain, levels: &[Vec<Loop>]) -> Self {
         let mut steps = Vec::new();
         for (at, loops) in levels.iter().enumerate() {
-            if let Level::Memory { holds, .. } = chain.levels[at] {
+            if let Level::Memory { holds, .. } = chain.levels[at]
+                && holds.contains(&true)
+            {
                 let level = u16::try_from(at).expect("chains are short");
                 steps.push(Step::Keep {
                     level,

@@ -14,6 +14,8 @@ use super::{Chain, Convention, Nest, Step, text};
 const MAX_SIZE: u64 = 1 << 40;
 /// Most ranks of an Einsum.
 const MAX_RANKS: usize = 16;
+/// Most combinations of whole and smaller last tiles over the ranks.
+const MAX_KINDS: f64 = 65_536.0;
 /// Most steps of a nest.
 const MAX_STEPS: usize = 200;
 
@@ -101,6 +103,7 @@ impl MapProblem {
         };
         let sizes: Vec<u64> = self.einsum.ranks.iter().map(|r| r.size).collect();
         let left = nest.innermost(&sizes);
+        check_factors(&self.einsum, nest, lines, problems);
         let native = system.arrays[chain.array].tile;
         for (rank, left) in self.einsum.ranks.iter().zip(&left) {
             let most = native.map_or(1, |t| match rank.class {
@@ -136,6 +139,36 @@ impl MapProblem {
             }
         }
         check_places(nest, system, chain, lines, problems);
+    }
+}
+
+/// Every iteration has something to do, and the uneven ones are few enough to be told apart.
+fn check_factors(einsum: &Einsum, nest: &Nest, lines: &[Node], problems: &mut Problems) {
+    let mut extents: Vec<u64> = einsum.ranks.iter().map(|r| r.size).collect();
+    let mut uneven = vec![0_u32; extents.len()];
+    for (i, step) in nest.steps.iter().enumerate() {
+        let Step::Loop(l) = step else { continue };
+        let rank = usize::from(l.rank);
+        let entering = extents[rank];
+        let part = entering.div_ceil(l.factor);
+        let needed = entering.div_ceil(part);
+        if needed < l.factor {
+            let message = format!(
+                "{} iterations over the {entering} that are left of `{}` would leave some empty",
+                l.factor, einsum.ranks[rank].name
+            );
+            let problem = lines[i].problem(Code::OutOfRange, message);
+            problems.push(problem.help(format!("{needed} do the same work")));
+        }
+        uneven[rank] += u32::from(!entering.is_multiple_of(part));
+        extents[rank] = part;
+    }
+    let kinds: f64 = uneven.iter().map(|n| f64::from(n + 1)).product();
+    if kinds > MAX_KINDS {
+        let message =
+            format!("the nest has {kinds} kinds of uneven tiles, at most {MAX_KINDS} are counted");
+        let problem = lines[0].problem(Code::OutOfRange, message);
+        problems.push(problem.help("let the factors of more loops divide their ranks"));
     }
 }
 

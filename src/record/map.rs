@@ -64,7 +64,7 @@ pub struct MapDocument {
     pub convention: &'static str,
     /// Multiply-accumulates.
     pub macs: f64,
-    /// Steps of the engine.
+    /// Cycles of one engine.
     pub cycles: f64,
     /// Engines at work.
     pub lanes: f64,
@@ -80,6 +80,8 @@ pub struct MapDocument {
     pub network_energy_j: f64,
     /// Whether every tile fits.
     pub fits: bool,
+    /// Which memory is too small for which tensors, and by how much; empty if every tile fits.
+    pub misfit: String,
     /// How the nest came about: `given` or `search`.
     pub origin: &'static str,
     /// Nests that were priced.
@@ -118,6 +120,7 @@ impl MapDocument {
             mac_energy_j: evaluation.mac_energy.map(|e| e.0),
             network_energy_j: evaluation.network_energy.0,
             fits: evaluation.overfull().next().is_none(),
+            misfit: misfit(problem, system, evaluation),
             origin: "given",
             tried: 1,
             stopped: String::new(),
@@ -128,6 +131,32 @@ impl MapDocument {
     }
 }
 
+/// The first memory whose tiles do not fit, with what each tensor takes there.
+fn misfit(problem: &MapProblem, system: &System, evaluation: &Evaluation) -> String {
+    let Some(level) = evaluation.overfull().next() else {
+        return String::new();
+    };
+    let memory = &system.memories[level.memory];
+    let kept = Slot::ALL.map(|slot| (&problem.tensors[slot as usize], level.tiles[slot as usize]));
+    let kept = kept.iter().filter(|(_, bytes)| bytes.0 > 0.0);
+    let kept: Vec<String> = kept
+        .map(|(name, bytes)| format!("{name} {bytes}"))
+        .collect();
+    let half = if level.usable < memory.capacity {
+        " (half of its capacity, as it is double buffered)"
+    } else {
+        ""
+    };
+    format!(
+        "the tiles in `{}` need {} ({}), {} more than the {} it offers{half}",
+        memory.name,
+        level.kept(),
+        kept.join(", "),
+        level.kept() - level.usable,
+        level.usable
+    )
+}
+
 fn levels(system: &System, evaluation: &Evaluation) -> Vec<MapLevelPart> {
     let part = |level: &crate::cost::LevelCost| {
         let access = level
@@ -135,7 +164,7 @@ fn levels(system: &System, evaluation: &Evaluation) -> Vec<MapLevelPart> {
             .map(|slots| slots.iter().map(|e| e.0).sum::<f64>());
         MapLevelPart {
             memory: system.memories[level.memory].name.clone(),
-            kept_bytes: level.kept.0,
+            kept_bytes: level.kept().0,
             usable_bytes: Some(level.usable.0).filter(|b| b.is_finite()),
             busy_s: level.busy.0,
             leakage_j: level.leakage.0,

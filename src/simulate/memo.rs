@@ -88,7 +88,10 @@ impl Memo {
 /// Shape of a chip: all that loop nests depend on.
 pub(super) fn shape(system: &System) -> u128 {
     let memories = system.memories.iter();
-    let memories = memories.map(|m| (&m.name, &m.parents, m.capacity, m.holds, m.buffering));
+    let memories = memories.map(|m| {
+        let slots = (m.holds, m.must_hold);
+        (&m.name, &m.parents, m.capacity, slots, m.buffering)
+    });
     let arrays = system.arrays.iter().map(|a| {
         let formats: Vec<_> = a.rate.iter().map(|(dtype, _)| dtype).collect();
         (&a.parents, formats, a.tile, a.stationary)
