@@ -4,20 +4,20 @@ use crate::workload::{Axis, Term};
 
 /// A tile moved along one rank, by the extent that the loop advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slide {
+pub struct Slide {
     /// Index into the Einsum's ranks.
-    pub(super) rank: u8,
+    pub rank: u8,
     /// Iterations of the rank between the two tiles.
-    pub(super) step: u64,
+    pub step: u64,
     /// Extent of the rank in the tile before.
-    pub(super) before: u64,
+    pub before: u64,
 }
 
 /// Most points that are listed where no closed form holds.
 const LISTED: u64 = 1 << 12;
 
 /// Points of an axis: distinct ones, or those of the box around them.
-pub(super) fn points(axis: &Axis, extents: &[u64], boxes: bool) -> u64 {
+pub fn points(axis: &Axis, extents: &[u64], boxes: bool) -> u64 {
     if boxes {
         length(axis, extents, None)
     } else {
@@ -32,7 +32,7 @@ pub(super) fn points(axis: &Axis, extents: &[u64], boxes: bool) -> u64 {
 /// whole `k`. Where neither holds the points are listed; tiles too large to list share nothing.
 ///
 /// Source: derived.
-pub(super) fn fresh(axis: &Axis, extents: &[u64], slide: Slide, boxes: bool) -> u64 {
+pub fn fresh(axis: &Axis, extents: &[u64], slide: Slide, boxes: bool) -> u64 {
     let now = points(axis, extents, boxes);
     let Some(term) = axis.terms.iter().find(|t| t.rank == slide.rank) else {
         return now;

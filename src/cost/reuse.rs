@@ -222,72 +222,96 @@ impl Transfer<'_> {
                 part: *extent,
                 moves: self.einsum.is_relevant(self.slot, step.rank as usize),
                 inside: at > self.parent,
-                shared: at > self.parent && self.shares(&step),
+                shared: at > self.parent
+                    && step
+                        .place
+                        .is_some_and(|place| shares(self.system, self.chain, self.slot, place)),
             });
         }
         found
     }
 
-    /// Whether one access of the parent serves all iterations of a spatial loop that does not move the slot.
-    fn shares(&self, step: &Loop) -> bool {
-        let Some(place) = step.place else {
-            return false;
-        };
-        let axes = self.chain.axes(self.system, usize::from(place.level));
-        let Some(axis) = axes.get(usize::from(place.axis)) else {
-            return false;
-        };
-        match self.slot {
-            Slot::Lhs | Slot::Rhs => axis.multicast.contains(&self.slot),
-            Slot::Acc => axis.reduce.contains(&self.slot),
-        }
-    }
-
-    /// Share of the tiles on fan-outs that are not the same as another one's: ranks of one axis of the tensor
-    /// that run side by side meet at equal offsets.
+    /// Share of the tiles on the way that are not the same as another one's.
     fn merged(&self, sizes: &Extents) -> f64 {
         let inside = self.nest.steps[self.parent..self.child].iter().enumerate();
         let spatial = inside.filter_map(|(i, step)| match step {
-            Step::Loop(l) if l.factor > 1 => l.place.map(|place| (self.parent + i, *l, place)),
+            Step::Loop(l) if l.factor > 1 && l.place.is_some() => {
+                let below = self.nest.extents_at(sizes, self.parent + i + 1);
+                Some((*l, below[l.rank as usize]))
+            }
             Step::Loop(_) | Step::Keep { .. } => None,
         });
-        let spatial: SmallVec<[(usize, Loop, Place); 6]> = spatial.collect();
-        let mut share = 1.0;
-        for axis in self.einsum.operand(self.slot) {
-            let [a, b] = axis.terms.as_slice() else {
-                continue;
-            };
-            for first in spatial.iter().filter(|s| s.1.rank == a.rank) {
-                for second in spatial.iter().filter(|s| s.1.rank == b.rank) {
-                    if self.serves_both((&first.1, first.2), (&second.1, second.2)) {
-                        let offset = |at: usize, term: &Term| {
-                            let below = self.nest.extents_at(sizes, at + 1)[term.rank as usize];
-                            below.saturating_mul(u64::from(term.coefficient))
-                        };
-                        let offsets = (offset(first.0, a), offset(second.0, b));
-                        share *= apart(offsets, (first.1.factor, second.1.factor));
-                    }
-                }
-            }
-        }
-        share
+        let spatial: SmallVec<[(Loop, u64); 6]> = spatial.collect();
+        merged(
+            self.einsum,
+            self.system,
+            self.chain,
+            self.slot,
+            &spatial,
+            self.convention,
+        )
     }
+}
 
-    /// Whether one read of the parent serves tiles that are equal across two spatial loops.
-    fn serves_both(&self, one: (&Loop, Place), two: (&Loop, Place)) -> bool {
-        let Level::Fanout { fanout } = self.chain.levels[usize::from(one.1.level)] else {
+/// Whether one access of a memory serves all iterations of a loop on a fan-out that does not move a slot.
+fn shares(system: &System, chain: &Chain, slot: Slot, place: Place) -> bool {
+    let axes = chain.axes(system, usize::from(place.level));
+    let Some(axis) = axes.get(usize::from(place.axis)) else {
+        return false;
+    };
+    match slot {
+        Slot::Lhs | Slot::Rhs => axis.multicast.contains(&slot),
+        Slot::Acc => axis.reduce.contains(&slot),
+    }
+}
+
+/// Share of the tiles on fan-outs that are not the same as another one's: ranks of one axis of the tensor
+/// that run side by side meet at equal offsets.
+///
+/// `spatial`: loops, and what they leave of their ranks.
+pub fn merged(
+    einsum: &Einsum,
+    system: &System,
+    chain: &Chain,
+    slot: Slot,
+    spatial: &[(Loop, u64)],
+    convention: Convention,
+) -> f64 {
+    let serves = |one: &Loop, two: &Loop| {
+        let (Some(a), Some(b)) = (one.place, two.place) else {
+            return false;
+        };
+        let Level::Fanout { fanout } = chain.levels[usize::from(a.level)] else {
             return false;
         };
         let named = |l: &Loop, d: &Diagonal| {
-            let rank = &self.einsum.ranks[usize::from(l.rank)];
+            let rank = &einsum.ranks[usize::from(l.rank)];
             d.ranks.iter().any(|r| names(*r, rank))
         };
-        let mut wires = self.system.fanouts[fanout].diagonal.iter();
-        one.1.level == two.1.level
-            && (self.convention.merges_axes()
-                || (one.1.axis == two.1.axis && self.shares(one.0))
-                || wires.any(|d| d.slot == self.slot && named(one.0, d) && named(two.0, d)))
+        let mut wires = system.fanouts[fanout].diagonal.iter();
+        a.level == b.level
+            && (convention.merges_axes()
+                || (a.axis == b.axis && shares(system, chain, slot, a))
+                || wires.any(|d| d.slot == slot && named(one, d) && named(two, d)))
+    };
+    let mut share = 1.0;
+    for axis in einsum.operand(slot) {
+        let [a, b] = axis.terms.as_slice() else {
+            continue;
+        };
+        for (first, below) in spatial.iter().filter(|s| s.0.rank == a.rank) {
+            for (second, beside) in spatial.iter().filter(|s| s.0.rank == b.rank) {
+                if serves(first, second) {
+                    let offset = |below: u64, term: &Term| {
+                        below.saturating_mul(u64::from(term.coefficient))
+                    };
+                    let offsets = (offset(*below, a), offset(*beside, b));
+                    share *= apart(offsets, (first.factor, second.factor));
+                }
+            }
+        }
     }
+    share
 }
 
 /// Share of the pairs `(i, j)` of two loops that are the first with their value of `s·i + d·j`.

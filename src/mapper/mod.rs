@@ -5,6 +5,7 @@
 //! divisions of each rank, ties going to the largest tile or to the one that arrives soonest; outer memories
 //! choose first. Library-tile chips choose among their tiles and splits of the sum.
 
+pub mod exact;
 mod library;
 mod search;
 mod spatial;

@@ -81,4 +81,20 @@ impl Convention {
             Self::Timeloop | Self::AccelForge => false,
         }
     }
+
+    /// Whether reads and writes of a memory follow each other even where each has a port.
+    pub fn adds_ports(self) -> bool {
+        match self {
+            Self::AccelForge => true,
+            Self::Physical | Self::Timeloop => false,
+        }
+    }
+
+    /// Whether only the instances at work leak.
+    pub fn leaks_at_work(self) -> bool {
+        match self {
+            Self::Timeloop => true,
+            Self::Physical | Self::AccelForge => false,
+        }
+    }
 }

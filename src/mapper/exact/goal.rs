@@ -1,0 +1,176 @@
+//! What a search is after: the best mapping by one aim.
+
+use smallvec::SmallVec;
+
+use crate::hardware::Direction;
+use crate::mapping::{Level, Nest};
+
+use super::counts::{Counts, LENGTH, LOADS};
+use super::sides::Side;
+use super::space::Space;
+
+/// What the best mapping has the least of; ties go to the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Aim {
+    /// Time, then energy.
+    #[default]
+    Latency,
+    /// Energy, then time.
+    Energy,
+    /// Energy times time, then time.
+    Edp,
+}
+
+/// Value under an aim, and what decides between equal values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Key(pub(super) f64, pub(super) f64);
+
+/// Values closer than this are equal.
+const SAME: f64 = 1e-12;
+
+impl Aim {
+    /// The value of a mapping.
+    pub(super) fn key(self, energy: f64, time: f64) -> Key {
+        match self {
+            Self::Latency => Key(time, energy),
+            Self::Energy => Key(energy, time),
+            Self::Edp => Key(energy * time, time),
+        }
+    }
+}
+
+impl Key {
+    /// Whether this is less than another by more than rounding.
+    pub(super) fn beats(self, other: Self) -> bool {
+        let margin = SAME * other.0.abs();
+        self.0 < other.0 - margin
+            || (self.0 <= other.0 + margin && self.1 < other.1 * (1.0 - SAME))
+    }
+}
+
+/// The outcome of a search.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The best mapping.
+    pub nest: Nest,
+    /// Its energy, in joule, and time, in seconds.
+    pub cost: (f64, f64),
+    /// No mapping of the mapspace has less of the aim.
+    pub bound: f64,
+    /// What the best mapping has.
+    pub value: f64,
+    /// Partial mappings that were looked at.
+    pub steps: u64,
+    /// Whether nothing was left that could have been better.
+    pub is_whole: bool,
+}
+
+impl Found {
+    /// Share by which a better mapping could be better; zero where the mapping is proven optimal.
+    pub fn gap(&self) -> f64 {
+        (1.0 - self.bound / self.value).max(0.0)
+    }
+}
+
+/// Time and energy of the engine, whatever the mapping.
+#[derive(Clone, Copy, Debug)]
+pub struct Engine {
+    /// Seconds per step.
+    pub step: f64,
+    /// Seconds before the first step and after the last.
+    pub edges: f64,
+    /// Seconds that the stationary operand takes to be put in place, and whether it hides behind work.
+    pub load: Option<(f64, bool)>,
+    /// Energy of all multiply-accumulates, in joule.
+    pub macs: f64,
+}
+
+/// A memory's ports.
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    level: usize,
+    /// Seconds per byte over all instances.
+    read: f64,
+    written: f64,
+    /// Whether reads and writes follow each other.
+    is_shared: bool,
+}
+
+/// How energy and time follow from counts under a spatial choice.
+pub(super) struct Rates {
+    engine: Engine,
+    /// Joule per byte.
+    energy: [f64; LENGTH],
+    ports: SmallVec<[Ports; 6]>,
+    /// Seconds of the engine's steps.
+    compute: f64,
+    /// Watt.
+    leakage: f64,
+}
+
+impl Rates {
+    pub(super) fn of(space: &Space<'_>, side: &Side, engine: Engine) -> Self {
+        let (system, convention) = (space.given.system, space.given.convention);
+        let mut rates = Self {
+            engine,
+            energy: [0.0; LENGTH],
+            ports: SmallVec::new(),
+            compute: side.iterations() * engine.step,
+            leakage: 0.0,
+        };
+        let joules = |each: Option<crate::units::JoulesPerByte>| each.map_or(0.0, |e| e.0);
+        for (level, at) in space.chain.levels.iter().enumerate() {
+            let memory = match *at {
+                Level::Fanout { fanout } => {
+                    rates.energy[2 * level] = joules(system.fanouts[fanout].hop_energy);
+                    continue;
+                }
+                Level::Memory { memory, .. } => &system.memories[memory],
+            };
+            rates.energy[2 * level] = joules(memory.read_energy);
+            rates.energy[2 * level + 1] = joules(memory.write_energy);
+            let instances = side.instances(level);
+            let is_one = memory.ports.iter().any(|p| p.direction == Direction::Both);
+            let time = |d: Direction| 1.0 / memory.achieved_bandwidth(d).0 / instances;
+            let (read, written) = match is_one {
+                true => (time(Direction::Both), time(Direction::Both)),
+                false => (time(Direction::Read), time(Direction::Write)),
+            };
+            rates.ports.push(Ports {
+                level,
+                read,
+                written,
+                is_shared: is_one || convention.adds_ports(),
+            });
+            let leaking = match convention.leaks_at_work() {
+                true => instances,
+                false => memory.instances as f64,
+            };
+            rates.leakage += memory.leakage.map_or(0.0, |w| w.0) * leaking;
+        }
+        rates
+    }
+
+    /// Energy and time.
+    pub(super) fn cost(&self, counts: &Counts) -> (f64, f64) {
+        let pairs = self.energy.iter().zip(&counts.0);
+        let dynamic: f64 = pairs.map(|(each, count)| each * count).sum();
+        let loads = counts.0[LOADS].max(1.0);
+        let waits = match self.engine.load {
+            Some((load, true)) => (load - self.compute / loads).max(0.0),
+            Some((load, false)) => load,
+            None => 0.0,
+        };
+        let mut time = self.compute + (loads - 1.0) * waits + self.engine.edges;
+        for port in &self.ports {
+            let read = counts.0[2 * port.level] * port.read;
+            let written = counts.0[2 * port.level + 1] * port.written;
+            let busy = match port.is_shared {
+                true => read + written,
+                false => read.max(written),
+            };
+            time = time.max(busy);
+        }
+        (self.engine.macs + dynamic + self.leakage * time, time)
+    }
+}

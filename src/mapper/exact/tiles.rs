@@ -1,0 +1,147 @@
+//! Tiles of a stop that fit and cannot grow.
+
+use crate::workload::Slot;
+
+use super::space::{Space, bits};
+use super::table::{Index, Table};
+
+/// What the tiles of a stop must fit.
+#[derive(Clone, Copy)]
+pub(super) struct Fit<'a, 's> {
+    pub(super) space: &'a Space<'s>,
+    pub(super) table: &'a Table,
+    /// Bytes already kept in a memory, by level of the chain: stops further out in an uneven mapspace.
+    pub(super) used: &'a [f64; super::space::RANKS],
+}
+
+impl Fit<'_, '_> {
+    /// Whether the tiles of a stop fit.
+    pub(super) fn fits(&self, stop: usize, at: &Index) -> bool {
+        let Some(places) = self.space.stops.get(stop) else {
+            return true;
+        };
+        places.rooms.iter().all(|room| {
+            if room.usable.is_infinite() {
+                return true;
+            }
+            let kept = Slot::ALL.iter().filter(|s| room.slots[**s as usize]);
+            let bytes = kept.map(|&slot| {
+                self.table.footprint(self.space, slot, stop, at) * self.space.given.widths.of(slot)
+            });
+            self.used[room.level] + bytes.sum::<f64>() <= room.usable
+        })
+    }
+
+    /// Tiles that divide `outer`, equal it in the `locked` ranks, fit and cannot grow in any other.
+    pub(super) fn largest(&self, stop: usize, outer: &Index, locked: u16, found: &mut Vec<Index>) {
+        if self.fits(stop, outer) {
+            found.push(*outer);
+            return;
+        }
+        let free = !locked & self.all_ranks();
+        let mut at = *outer;
+        for r in bits(free) {
+            at[r] = 0;
+        }
+        if !self.fits(stop, &at) {
+            return;
+        }
+        // The rank with the most choices comes last: its largest tile is found without trying the smaller.
+        let mut order: Vec<usize> = bits(free).filter(|&r| outer[r] > 0).collect();
+        order.sort_by_key(|&r| self.table.under(r, outer[r]).count());
+        self.grow(stop, outer, &order, &order, &mut at, found);
+    }
+
+    fn grow(
+        &self,
+        stop: usize,
+        outer: &Index,
+        all: &[usize],
+        left: &[usize],
+        at: &mut Index,
+        found: &mut Vec<Index>,
+    ) {
+        let Some((&r, rest)) = left.split_first() else {
+            if !self.can_grow(stop, outer, all, at) {
+                found.push(*at);
+            }
+            return;
+        };
+        if rest.is_empty() {
+            let largest = self.table.under(r, outer[r]).rev().find(|&i| {
+                at[r] = i;
+                self.fits(stop, at)
+            });
+            if let Some(largest) = largest {
+                at[r] = largest;
+                if !self.can_grow(stop, outer, all, at) {
+                    found.push(*at);
+                }
+            }
+            at[r] = 0;
+            return;
+        }
+        for i in self.table.under(r, outer[r]) {
+            at[r] = i;
+            if !self.fits(stop, at) {
+                break;
+            }
+            self.grow(stop, outer, all, rest, at, found);
+        }
+        at[r] = 0;
+    }
+
+    fn can_grow(&self, stop: usize, outer: &Index, ranks: &[usize], at: &Index) -> bool {
+        let mut larger = *at;
+        ranks.iter().any(|&r| {
+            let mut ups = self.table.up(r, at[r]).iter();
+            let grows = ups.any(|&up| {
+                larger[r] = up;
+                self.table.divides(r, up, outer[r]) && self.fits(stop, &larger)
+            });
+            larger[r] = at[r];
+            grows
+        })
+    }
+
+    /// Every tile that divides `outer` and fits at a stop, and whose `ranks` fit at the next as well; the other
+    /// ranks are as `outer` in the `locked` ones and least elsewhere.
+    pub(super) fn every(&self, stop: usize, outer: &Index, ranks: u16, locked: u16, both: bool, found: &mut Vec<Index>) {
+        let mut at = *outer;
+        for r in bits(self.all_ranks() & !locked) {
+            at[r] = 0;
+        }
+        let order: Vec<usize> = bits(ranks & !locked).filter(|&r| outer[r] > 0).collect();
+        self.step(stop, outer, &order, both, &mut at, found);
+    }
+
+    fn step(&self, stop: usize, outer: &Index, left: &[usize], both: bool, at: &mut Index, found: &mut Vec<Index>) {
+        if !self.fits(stop, at) || (both && !self.fits_next(stop, at)) {
+            return;
+        }
+        let Some((&r, rest)) = left.split_first() else {
+            found.push(*at);
+            return;
+        };
+        for i in self.table.under(r, outer[r]) {
+            at[r] = i;
+            if !self.fits(stop, at) || (both && !self.fits_next(stop, at)) {
+                break;
+            }
+            self.step(stop, outer, rest, both, at, found);
+        }
+        at[r] = 0;
+    }
+
+    /// At the engine only single iterations fit.
+    fn fits_next(&self, stop: usize, at: &Index) -> bool {
+        if stop + 1 == self.space.engine() {
+            return at.iter().all(|&i| i == 0);
+        }
+        self.fits(stop + 1, at)
+    }
+
+    fn all_ranks(&self) -> u16 {
+        ((1_u32 << self.space.ranks.len()) - 1) as u16
+    }
+}
