@@ -210,7 +210,7 @@ fn shape<'a>(given: Mapspace<'a>, ranks: &[RankAt], slot: Slot) -> Option<Shape<
     Some(shape)
 }
 
-/// Memories that keep different slots and have no fan-out between them stop at one depth; in an uneven
+/// Siblings that keep different slots stop at one depth; in an uneven
 /// mapspace every slot of a memory has its own, in the given order.
 fn stops(given: Mapspace<'_>, chain: &Chain, order: &[Slot; 3]) -> Vec<Stop> {
     let mut stops: Vec<Stop> = Vec::new();
@@ -243,9 +243,12 @@ fn stops(given: Mapspace<'_>, chain: &Chain, order: &[Slot; 3]) -> Vec<Stop> {
             let joins = !apart
                 && !given.uneven
                 && stops.last().is_some_and(|stop: &Stop| {
-                    Slot::ALL.iter().all(|s| {
-                        !(slots[*s as usize] && stop.keeps[*s as usize].is_some())
-                    })
+                    let beside = stop.rooms.iter().all(|room| {
+                        let other = chain.memory(room.level);
+                        other.is_some_and(|o| given.system.memories[o].parents == at.parents)
+                    });
+                    let both = |s: &Slot| slots[*s as usize] && stop.keeps[*s as usize].is_some();
+                    beside && !Slot::ALL.iter().any(both)
                 });
             let keeps = slots.map(|held| held.then_some(level));
             match stops.last_mut().filter(|_| joins) {

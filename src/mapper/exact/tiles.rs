@@ -46,9 +46,7 @@ impl Fit<'_, '_> {
         if !self.fits(stop, &at) {
             return;
         }
-        // The rank with the most choices comes last: its largest tile is found without trying the smaller.
-        let mut order: Vec<usize> = bits(free).filter(|&r| outer[r] > 0).collect();
-        order.sort_by_key(|&r| self.table.under(r, outer[r]).count());
+        let order: Vec<usize> = bits(free).filter(|&r| outer[r] > 0).collect();
         self.grow(stop, outer, &order, &order, &mut at, found);
     }
 
@@ -67,20 +65,6 @@ impl Fit<'_, '_> {
             }
             return;
         };
-        if rest.is_empty() {
-            let largest = self.table.under(r, outer[r]).rev().find(|&i| {
-                at[r] = i;
-                self.fits(stop, at)
-            });
-            if let Some(largest) = largest {
-                at[r] = largest;
-                if !self.can_grow(stop, outer, all, at) {
-                    found.push(*at);
-                }
-            }
-            at[r] = 0;
-            return;
-        }
         for i in self.table.under(r, outer[r]) {
             at[r] = i;
             if !self.fits(stop, at) {
