@@ -371,7 +371,6 @@ fn compare(convention: Convention, seed: u64) {
             .iter()
             .filter_map(|n| cost(&einsum, &system, n, convention))
             .collect();
-        let array = &system.arrays[0];
         let space = Mapspace {
             einsum: &einsum,
             system: &system,
@@ -379,12 +378,7 @@ fn compare(convention: Convention, seed: u64) {
             convention,
             uneven: false,
         };
-        let engine = Engine {
-            step: 1.0 / array.clock.0 / array.achievable,
-            edges: 0.0,
-            load: None,
-            macs: 1e-12 * einsum.macs(),
-        };
+        let engine = Engine::of(&system, 0, Dtype::Int8, &einsum, convention);
         for aim in [Aim::Energy, Aim::Latency, Aim::Edp] {
             let how = Search {
                 aim,

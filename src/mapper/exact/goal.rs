@@ -2,8 +2,9 @@
 
 use smallvec::SmallVec;
 
-use crate::hardware::Direction;
-use crate::mapping::{Level, Nest};
+use crate::hardware::{Direction, System};
+use crate::mapping::{Convention, Level, Nest};
+use crate::workload::{Dtype, Einsum};
 
 use super::counts::{Counts, LENGTH, LOADS};
 use super::sides::Side;
@@ -83,6 +84,26 @@ pub struct Engine {
     pub load: Option<(f64, bool)>,
     /// Energy of all multiply-accumulates, in joule.
     pub macs: f64,
+}
+
+impl Engine {
+    /// The engine of a chip, as [`crate::cost::evaluate`] prices it; unknown energies count as none.
+    pub fn of(system: &System, array: usize, dtype: Dtype, einsum: &Einsum, convention: Convention) -> Self {
+        let array = &system.arrays[array];
+        let rate = array.rate.iter().find(|(d, _)| *d == dtype);
+        let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
+        let cycle = 1.0 / array.clock.0 / array.achievable;
+        let systolic = match convention {
+            Convention::Physical => array.systolic,
+            Convention::Timeloop | Convention::AccelForge => None,
+        };
+        Self {
+            step: cycle * per_step / rate.map_or(1.0, |r| r.1),
+            edges: systolic.map_or(0.0, |s| (s.load + s.fill) * cycle),
+            load: systolic.map(|s| (s.load * cycle, s.overlap_load)),
+            macs: array.mac_energy(dtype).map_or(0.0, |each| each.0 * einsum.macs()),
+        }
+    }
 }
 
 /// A memory's ports.
