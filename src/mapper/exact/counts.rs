@@ -22,28 +22,4 @@ impl Counts {
     pub(super) fn write(&mut self, level: usize, bytes: f64) {
         self.0[2 * level + 1] += bytes;
     }
-
-    /// The sum.
-    pub(super) fn plus(&self, other: &Self) -> Self {
-        let mut sum = *self;
-        for (mine, theirs) in sum.0.iter_mut().zip(&other.0) {
-            *mine += theirs;
-        }
-        sum
-    }
-
-    /// The smaller of each.
-    pub(super) fn least(&self, other: &Self) -> Self {
-        let mut least = *self;
-        for (mine, theirs) in least.0.iter_mut().zip(&other.0) {
-            *mine = mine.min(*theirs);
-        }
-        least
-    }
-
-    /// Whether nothing is more, within rounding.
-    pub(super) fn is_within(&self, other: &Self) -> bool {
-        let mut pairs = self.0.iter().zip(&other.0);
-        pairs.all(|(mine, theirs)| *mine <= theirs * (1.0 + 1e-12))
-    }
 }

@@ -79,21 +79,34 @@ impl<'a> Mapspace<'a> {
             }
         }
         entries.sort_by(|a, b| a.0.0.total_cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)));
-        for (key, at, side) in &entries {
-            if state.is_hopeless(*key) {
-                // Ties in the first value may differ in the second.
-                continue;
+        let mut ran = 0;
+        for batch in entries.chunks(BATCH) {
+            let mut prepared: Vec<(Key, Prepared<'_>)> = Vec::new();
+            for (key, at, side) in batch {
+                if state.is_hopeless(*key) {
+                    continue;
+                }
+                if state.is_spent() {
+                    state.leave(*key);
+                    continue;
+                }
+                match Table::of(&spaces[*at], side) {
+                    Some(table) => {
+                        let ready = Prepared::of(&spaces[*at], side, table, engine);
+                        prepared.extend(ready.and_then(|p| Some((p.bound(&p.root, 0, &state)?, p))));
+                    }
+                    None => state.leave(*key),
+                }
             }
-            if state.is_spent() {
-                state.leave(*key);
-                continue;
-            }
-            let space = &spaces[*at];
-            match Table::of(space, side) {
-                Some(table) => Descent::run(space, side, &table, engine, &mut state),
-                None => state.leave(*key),
+            prepared.sort_by(|a, b| a.0.0.total_cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)));
+            for (key, prepared) in &prepared {
+                if !state.is_hopeless(*key) {
+                    ran += 1;
+                    Descent::run(prepared, *key, &mut state);
+                }
             }
         }
+        if std::env::var("DBG").is_ok() { eprintln!("entries {} ran {ran} steps {} spaces {}", entries.len(), state.steps, spaces.len()); }
         let (key, cost, nest) = state.best?;
         let bound = state.left.map_or(key.0, |left| left.min(key.0));
         Some(Found {
@@ -160,15 +173,67 @@ fn least(space: &Space<'_>, side: &Side) -> super::counts::Counts {
     counts
 }
 
-/// The search under one spatial choice.
-struct Descent<'a, 's, 'p> {
+/// Spatial choices whose bounds are found before the most promising is searched.
+const BATCH: usize = 256;
+
+/// A spatial choice with all that its search looks up.
+struct Prepared<'a> {
     flow: Flow<'a>,
     rates: Rates,
     rest: Rest,
+    root: Node,
+    /// Whether counts are exact, so that they need no pricing.
+    trusts: bool,
+}
+
+impl<'a> Prepared<'a> {
+    /// `None` if not even single iterations fit.
+    fn of(space: &'a Space<'a>, side: &'a Side, table: Table, engine: Engine) -> Option<Self> {
+        let has_blocks = space.given.system.memories.iter().any(|m| m.block.is_some());
+        let trusts = table.is_exact && !has_blocks && !space.given.convention.leaks_at_work();
+        let flow = Flow::of(space, side, table);
+        let used = [0.0; RANKS];
+        let fit = Fit {
+            space,
+            table: &flow.table,
+            used: &used,
+        };
+        let single = [0; RANKS];
+        if !(1..space.engine()).all(|stop| fit.fits(stop, &single)) {
+            return None;
+        }
+        let rates = Rates::of(space, side, engine);
+        let rest = Rest::of(&flow, &fit, &rates);
+        Some(Self {
+            rates,
+            root: flow.root(),
+            rest,
+            flow,
+            trusts,
+        })
+    }
+
+    /// The least that a chain of tiles can come to; `None` if it cannot be better than the best.
+    fn bound(&self, node: &Node, stop: usize, state: &State<'_>) -> Option<Key> {
+        let mut least: Option<Key> = None;
+        let key = |(energy, time)| state.aim.key(energy, time);
+        let is_hopeless = |cost| state.is_hopeless(key(cost));
+        self.rest.below(&self.flow, &self.rates, (node, stop), is_hopeless, |cost| {
+            let key = key(cost);
+            if !state.is_hopeless(key) && least.is_none_or(|l| key.beats(l)) {
+                least = Some(key);
+            }
+        });
+        least
+    }
+}
+
+/// The search under one spatial choice.
+struct Descent<'a, 's, 'p> {
+    given: &'a Prepared<'a>,
     state: &'s mut State<'p>,
     path: SmallVec<[(Index, Order); 8]>,
     used: [f64; RANKS],
-    trusts: bool,
 }
 
 /// A choice for the next stop.
@@ -181,52 +246,14 @@ struct Choice {
 }
 
 impl<'a, 's, 'p> Descent<'a, 's, 'p> {
-    fn run(
-        space: &'a Space<'a>,
-        side: &'a Side,
-        table: &'a Table,
-        engine: Engine,
-        state: &'s mut State<'p>,
-    ) {
-        let flow = Flow::of(space, side, table);
-        let used = [0.0; RANKS];
-        let fit = Fit {
-            space,
-            table,
-            used: &used,
-        };
-        let single = [0; RANKS];
-        if !(1..space.engine()).all(|stop| fit.fits(stop, &single)) {
-            return;
-        }
-        let rest = Rest::of(&flow, &fit);
-        let has_blocks = space.given.system.memories.iter().any(|m| m.block.is_some());
-        let root = flow.root();
+    fn run(given: &'a Prepared<'a>, key: Key, state: &'s mut State<'p>) {
         let mut descent = Self {
-            rates: Rates::of(space, side, engine),
-            trusts: table.is_exact && !has_blocks && !space.given.convention.leaks_at_work(),
-            flow,
-            rest,
+            given,
             state,
             path: SmallVec::new(),
-            used,
+            used: [0.0; RANKS],
         };
-        if let Some(key) = descent.bound(&root, 0) {
-            descent.expand(0, &root, 0, key);
-        }
-    }
-
-    /// The least that a chain of tiles can come to; `None` if it cannot be better than the best.
-    fn bound(&self, node: &Node, stop: usize) -> Option<Key> {
-        let mut least: Option<Key> = None;
-        for below in self.rest.below(stop) {
-            let (energy, time) = self.rates.cost(&node.counts.plus(below));
-            let key = self.state.aim.key(energy, time);
-            if !self.state.is_hopeless(key) && least.is_none_or(|l| key.beats(l)) {
-                least = Some(key);
-            }
-        }
-        least
+        descent.expand(0, &given.root, 0, key);
     }
 
     fn expand(&mut self, gap: usize, node: &Node, locked: u16, key: Key) {
@@ -235,7 +262,7 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
             return;
         }
         let stop = gap + 1;
-        if stop == self.flow.space.engine() {
+        if stop == self.given.flow.space.engine() {
             self.finish(gap, node);
             return;
         }
@@ -256,11 +283,11 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
     /// Takes room in memories that keep other slots further in; what was used before is returned.
     fn keep(&mut self, stop: usize, at: &Index) -> [f64; RANKS] {
         let before = self.used;
-        let space = self.flow.space;
+        let space = self.given.flow.space;
         for room in &space.stops[stop].rooms {
             if room.shared || before[room.level] > 0.0 {
                 for slot in Slot::ALL.into_iter().filter(|s| room.slots[*s as usize]) {
-                    let elements = self.flow.table.footprint(space, slot, stop, at);
+                    let elements = self.given.flow.table.footprint(space, slot, stop, at);
                     self.used[room.level] += elements * space.given.widths.of(slot);
                 }
             }
@@ -271,11 +298,11 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
     /// Tiles of the next stop with the orders of the loops above them that could lead to a better mapping.
     fn choices(&mut self, gap: usize, node: &Node, locked: u16) -> Vec<Choice> {
         let stop = gap + 1;
-        let space = self.flow.space;
+        let space = self.given.flow.space;
         let all = (0..space.ranks.len()).fold(0_u16, |set, r| set | 1 << r);
         let fit = Fit {
             space,
-            table: self.flow.table,
+            table: &self.given.flow.table,
             used: &self.used,
         };
         let mut tiles: Vec<(Index, u16, [bool; 3])> = Vec::new();
@@ -288,38 +315,18 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
         }
         tiles.extend(found.drain(..).map(|at| (at, 0, [false; 3])));
         if space.given.convention.tiles_stay() && !is_shared {
-            // An operand that stayed in this gap and must not move again in the next.
-            let mut pins: SmallVec<[(u16, [bool; 3]); 4]> = SmallVec::new();
-            for slot in Slot::ALL.into_iter().filter(|s| space.is_kept_below(stop, *s)) {
-                let only = Slot::ALL.map(|other| other == slot);
-                pins.push((space.shapes[slot as usize].moving, only));
-            }
-            if pins.len() > 1 && space.shapes.iter().any(|s| !s.windows.is_empty()) {
-                pins.push((all, [true; 3]));
-            }
-            let mut bases = Vec::new();
-            for (pinned, slots) in pins {
-                bases.clear();
-                fit.every(stop, &node.at, pinned, locked, true, &mut bases);
-                for base in &bases {
-                    let mut outer = node.at;
-                    for r in bits(pinned) {
-                        outer[r] = base[r];
-                    }
-                    fit.largest(stop, &outer, pinned | locked, &mut found);
-                }
-                tiles.extend(found.drain(..).map(|at| (at, pinned, slots)));
-            }
+            self.pinned(gap, node, locked, &mut tiles);
         }
         let mut choices = Vec::new();
         for (at, pinned, slots) in tiles {
-            for order in self.flow.orders(&node.at, &at) {
-                self.state.steps += 1;
-                let next = self.flow.descend(node, gap, &at, order);
-                if pinned != 0 && !Slot::ALL.iter().any(|s| slots[*s as usize] && next.stayed[*s as usize]) {
+            for order in self.given.flow.orders(&node.at, &at) {
+                let stays = |s: &Slot| slots[*s as usize] && self.given.flow.stays(node, &at, order, *s);
+                if pinned != 0 && !Slot::ALL.iter().any(stays) {
                     continue;
                 }
-                if let Some(key) = self.bound(&next, stop) {
+                self.state.steps += 1;
+                let next = self.given.flow.descend(node, gap, &at, order);
+                if let Some(key) = self.given.bound(&next, stop, self.state) {
                     choices.push(Choice {
                         key,
                         node: next,
@@ -332,13 +339,70 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
         choices
     }
 
+    /// Tiles for an operand that stayed in this gap and must not move again in the next: they are no larger
+    /// in the ranks that move it than at the stop after.
+    fn pinned(&self, gap: usize, node: &Node, locked: u16, tiles: &mut Vec<(Index, u16, [bool; 3])>) {
+        let stop = gap + 1;
+        let space = self.given.flow.space;
+        let all = (0..space.ranks.len()).fold(0_u16, |set, r| set | 1 << r);
+        let fit = Fit {
+            space,
+            table: &self.given.flow.table,
+            used: &self.used,
+        };
+        let mut pins: SmallVec<[(u16, [bool; 3]); 4]> = SmallVec::new();
+        for slot in Slot::ALL.into_iter().filter(|s| space.is_kept_below(stop, *s)) {
+            let only = Slot::ALL.map(|other| other == slot);
+            pins.push((space.shapes[slot as usize].moving, only));
+        }
+        if pins.len() > 1 && space.shapes.iter().any(|s| !s.windows.is_empty()) {
+            pins.push((all, [true; 3]));
+        }
+        let (mut bases, mut found) = (Vec::new(), Vec::new());
+        for (pinned, slots) in pins {
+            bases.clear();
+            let bounds = |next| super::tiles::Bounds {
+                stop,
+                outer: &node.at,
+                next,
+            };
+            let is_one = |slot: &Slot| slots[*slot as usize];
+            let again = stop + 1 < space.engine()
+                && Slot::ALL.iter().any(|s| is_one(s) && space.is_kept_below(stop + 1, *s));
+            let slides = Slot::ALL.iter().any(|s| is_one(s) && !space.shapes[*s as usize].windows.is_empty());
+            // What the other ranks have at the next stop matters where the operand is kept once more.
+            if !again {
+                fit.largest_of(bounds(pinned), locked, &mut bases);
+            } else if pinned == all || !slides {
+                fit.largest_of(bounds(all), locked, &mut bases);
+            } else {
+                fit.every(stop, &node.at, pinned, locked, true, &mut bases);
+            }
+            for base in &mut bases {
+                for r in bits(all & !pinned & !locked) {
+                    base[r] = 0;
+                }
+            }
+            bases.sort_unstable();
+            bases.dedup();
+            for base in &bases {
+                let mut outer = node.at;
+                for r in bits(pinned) {
+                    outer[r] = base[r];
+                }
+                fit.largest(stop, &outer, pinned | locked, &mut found);
+            }
+            tiles.extend(found.drain(..).map(|at| (at, pinned, slots)));
+        }
+    }
+
     /// Single iterations for the engine: the mapping is complete.
     fn finish(&mut self, gap: usize, node: &Node) {
         let single = [0; RANKS];
-        for order in self.flow.orders(&node.at, &single) {
+        for order in self.given.flow.orders(&node.at, &single) {
             self.state.steps += 1;
-            let last = self.flow.descend(node, gap, &single, order);
-            let (energy, time) = self.rates.cost(&last.counts);
+            let last = self.given.flow.descend(node, gap, &single, order);
+            let (energy, time) = self.given.rates.cost(&last.counts);
             let key = self.state.aim.key(energy, time);
             if self.state.is_hopeless(key) {
                 continue;
@@ -346,7 +410,7 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
             self.path.push((single, order));
             let nest = self.nest();
             self.path.pop();
-            let cost = if self.trusts { (energy, time) } else { (self.state.price)(&nest) };
+            let cost = if self.given.trusts { (energy, time) } else { (self.state.price)(&nest) };
             let key = self.state.aim.key(cost.0, cost.1);
             if !self.state.is_hopeless(key) {
                 self.state.best = Some((key, cost, nest));
@@ -356,28 +420,28 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
 
     /// The loops of the path.
     fn nest(&self) -> Nest {
-        let space = self.flow.space;
+        let space = self.given.flow.space;
         let mut levels: Vec<Vec<Loop>> = vec![Vec::new(); space.chain.levels.len()];
-        let mut outer = self.flow.table.whole;
+        let mut outer = self.given.flow.table.whole;
         let mut steps = Vec::new();
         for (gap, (inner, order)) in self.path.iter().enumerate() {
             let mut loops = Vec::new();
             for r in self.in_order(&outer, inner, *order) {
-                let factor = self.flow.factor(r, outer[r], inner[r]) as u64;
+                let factor = self.given.flow.factor(r, outer[r], inner[r]) as u64;
                 loops.push(Loop::temporal(space.ranks[r].index as u8, factor));
             }
             steps.push((gap, loops));
             outer = *inner;
         }
         for level in 0..space.chain.levels.len() {
-            levels[level].extend(self.flow.side.at(level));
+            levels[level].extend(self.given.flow.side.at(level));
         }
         nest_of(space, steps, &levels)
     }
 
     /// Ranks with loops between two tiles, outermost first.
     fn in_order(&self, outer: &Index, inner: &Index, order: Order) -> SmallVec<[usize; RANKS]> {
-        let space = self.flow.space;
+        let space = self.given.flow.space;
         let looped = (0..space.ranks.len()).filter(|&r| outer[r] != inner[r]);
         let place = |r: &usize| {
             let is_inner = order.inner == Some(space.ranks[*r].class);

@@ -55,19 +55,21 @@ pub(super) struct Node {
 pub(super) struct Flow<'a> {
     pub(super) space: &'a Space<'a>,
     pub(super) side: &'a Side,
-    pub(super) table: &'a Table,
+    pub(super) table: Table,
     /// Ranks of the classes that do not move each slot.
     still: [u16; 3],
     /// Elements of each slot along its plain ranks.
     plain: [f64; 3],
     /// `[stop]`: copies of each result that are summed in different instances.
     copies: SmallVec<[f64; 6]>,
+    /// Elements of each slot.
+    all: [f64; 3],
     /// Slots whose tiles on fan-outs may be the same as another one's.
     merges: [bool; 3],
 }
 
 impl<'a> Flow<'a> {
-    pub(super) fn of(space: &'a Space<'a>, side: &'a Side, table: &'a Table) -> Self {
+    pub(super) fn of(space: &'a Space<'a>, side: &'a Side, table: Table) -> Self {
         let still = Slot::ALL.map(|slot| space.of_class(still_class(slot)));
         let plain = Slot::ALL.map(|slot| {
             let ranks = bits(space.shapes[slot as usize].plain);
@@ -90,6 +92,7 @@ impl<'a> Flow<'a> {
             still,
             plain,
             copies: copies.collect(),
+            all: Slot::ALL.map(|slot| space.given.einsum.elements(slot)),
             merges,
         }
     }
@@ -185,6 +188,18 @@ impl<'a> Flow<'a> {
 
     /// The chain with one more stop, or with the engine.
     pub(super) fn descend(&self, node: &Node, gap: usize, inner: &Index, order: Order) -> Node {
+        self.descend_without(node, gap, inner, order, None)
+    }
+
+    /// As [`Self::descend`], but without what one slot adds.
+    pub(super) fn descend_without(
+        &self,
+        node: &Node,
+        gap: usize,
+        inner: &Index,
+        order: Order,
+        skipped: Option<Slot>,
+    ) -> Node {
         let mut next = *node;
         next.at = *inner;
         let ranks = self.space.ranks.len();
@@ -219,11 +234,11 @@ impl<'a> Flow<'a> {
         }
         let below = gap + 1;
         if below == self.space.engine() {
-            if let Some(slot) = self.space.latched {
+            if let Some(slot) = self.space.latched.filter(|s| Some(*s) != skipped) {
                 self.book(&mut next, slot, below, None);
             }
         } else {
-            for slot in Slot::ALL {
+            for slot in Slot::ALL.into_iter().filter(|s| Some(*s) != skipped) {
                 if let Some(level) = self.space.stops[below].keeps[slot as usize] {
                     self.book(&mut next, slot, below, Some(level));
                     next.keeper[slot as usize] = below;
@@ -236,6 +251,59 @@ impl<'a> Flow<'a> {
     /// Temporal iterations between two tiles.
     pub(super) fn factor(&self, rank: usize, outer: u8, inner: u8) -> f64 {
         (self.table.divisor(rank, outer) / self.table.divisor(rank, inner)) as f64
+    }
+
+    /// Whether a slot stayed while loops further out than the tiles `inner` ran.
+    pub(super) fn stays(&self, node: &Node, inner: &Index, order: Order, slot: Slot) -> bool {
+        let s = slot as usize;
+        let looped = |mask: u16| bits(mask).any(|r| node.at[r] != inner[r]);
+        if !looped(self.space.shapes[s].moving) {
+            return node.stayed[s];
+        }
+        let is_inner = order.inner == Some(still_class(slot));
+        let along = if is_inner || order.inner.is_none() {
+            order.first
+        } else {
+            order.last
+        };
+        let slides = |r: u8| self.windowed(slot) >> r & 1 == 1;
+        (is_inner && looped(self.still[s])) || along.is_some_and(slides)
+    }
+
+    /// The least that one slot adds at the next stop if it stays while the innermost loops of the gap run.
+    pub(super) fn stay(&self, node: &Node, gap: usize, slot: Slot) -> Counts {
+        let s = slot as usize;
+        let below = gap + 1;
+        let child = match self.space.stops.get(below) {
+            Some(stop) => match stop.keeps[s] {
+                Some(level) => Some(level),
+                None => return Counts::NONE,
+            },
+            None if self.space.latched == Some(slot) => None,
+            None => return Counts::NONE,
+        };
+        let mut loads = 1.0;
+        for r in bits(self.still[s]) {
+            let outer = self.table.extent(gap, r, node.at[r]);
+            let size = self.space.ranks[r].size as f64;
+            let across = self.side.across[gap][r] as f64;
+            loads *= size / outer * across.min(outer);
+        }
+        if node.stayed[s] {
+            let mut copies = 1.0;
+            for r in bits(self.still[s]) {
+                let outer = self.table.extent(gap, r, node.at[r]);
+                copies *= (self.side.across[gap][r] as f64).min(outer);
+            }
+            loads = loads.min(node.loads[s] * copies);
+        }
+        let fills = loads * self.all[s];
+        let gaps = node.keeper[s]..below;
+        let shared: f64 = gaps.map(|gap| self.side.shared[gap][s]).product();
+        let merged = if self.merges[s] { 0.0 } else { 1.0 };
+        let mut counts = Counts::NONE;
+        self.enter(&mut counts, slot, node.keeper[s], below, child, fills, fills / shared * merged, merged);
+        counts
     }
 
     /// Visits through the ranks that do not move a slot, when loops of the gap bring it anew.
@@ -359,7 +427,7 @@ impl<'a> Flow<'a> {
                 }
             }
             Slot::Acc => {
-                let all = self.whole_acc();
+                let all = self.all[Slot::Acc as usize];
                 let base = all * self.copies[keeper] * merged;
                 let finished = widths.result.min(width);
                 counts.read(parent, (reads - base).max(0.0) * width);
@@ -383,10 +451,6 @@ impl<'a> Flow<'a> {
                 counts.read(level, fills * width);
             }
         }
-    }
-
-    fn whole_acc(&self) -> f64 {
-        self.space.given.einsum.elements(Slot::Acc)
     }
 
     /// Share of the tiles on fan-outs between two stops that are not the same as another one's.

@@ -117,6 +117,28 @@ struct Ports {
     is_shared: bool,
 }
 
+/// Numbers of busy times: reads and writes of every memory.
+pub(super) const PORTS: usize = 16;
+
+/// Counts weighed: what decides about energy and time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bill {
+    /// Joule.
+    energy: f64,
+    /// Tiles put in place in one engine.
+    loads: f64,
+    /// Seconds of reads and writes; the sum of both, and nothing, where one port serves both.
+    busy: [f64; PORTS],
+}
+
+impl Bill {
+    pub(super) const NONE: Self = Self {
+        energy: 0.0,
+        loads: 0.0,
+        busy: [0.0; PORTS],
+    };
+}
+
 /// How energy and time follow from counts under a spatial choice.
 pub(super) struct Rates {
     engine: Engine,
@@ -172,26 +194,72 @@ impl Rates {
         rates
     }
 
-    /// Energy and time.
-    pub(super) fn cost(&self, counts: &Counts) -> (f64, f64) {
+    /// What counts come to.
+    pub(super) fn bill(&self, counts: &Counts) -> Bill {
         let pairs = self.energy.iter().zip(&counts.0);
-        let dynamic: f64 = pairs.map(|(each, count)| each * count).sum();
-        let loads = counts.0[LOADS].max(1.0);
+        let mut bill = Bill {
+            energy: pairs.map(|(each, count)| each * count).sum(),
+            loads: counts.0[LOADS],
+            busy: [0.0; PORTS],
+        };
+        for (busy, port) in bill.busy.chunks_exact_mut(2).zip(&self.ports) {
+            let read = counts.0[2 * port.level] * port.read;
+            let written = counts.0[2 * port.level + 1] * port.written;
+            (busy[0], busy[1]) = match port.is_shared {
+                true => (read + written, 0.0),
+                false => (read, written),
+            };
+        }
+        bill
+    }
+
+    /// Energy and time of counts.
+    pub(super) fn cost(&self, counts: &Counts) -> (f64, f64) {
+        self.pay(&self.bill(counts))
+    }
+
+    /// Energy and time.
+    pub(super) fn pay(&self, bill: &Bill) -> (f64, f64) {
+        let loads = bill.loads.max(1.0);
         let waits = match self.engine.load {
             Some((load, true)) => (load - self.compute / loads).max(0.0),
             Some((load, false)) => load,
             None => 0.0,
         };
-        let mut time = self.compute + (loads - 1.0) * waits + self.engine.edges;
-        for port in &self.ports {
-            let read = counts.0[2 * port.level] * port.read;
-            let written = counts.0[2 * port.level + 1] * port.written;
-            let busy = match port.is_shared {
-                true => read + written,
-                false => read.max(written),
-            };
-            time = time.max(busy);
+        let own = self.compute + (loads - 1.0) * waits + self.engine.edges;
+        let time = bill.busy.iter().copied().fold(own, f64::max);
+        (self.engine.macs + bill.energy + self.leakage * time, time)
+    }
+}
+
+impl Bill {
+    /// The sum.
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        let mut sum = *self;
+        sum.energy += other.energy;
+        sum.loads += other.loads;
+        for (mine, theirs) in sum.busy.iter_mut().zip(&other.busy) {
+            *mine += theirs;
         }
-        (self.engine.macs + dynamic + self.leakage * time, time)
+        sum
+    }
+
+    /// The smaller of each.
+    pub(super) fn least(&self, other: &Self) -> Self {
+        let mut least = *self;
+        least.energy = least.energy.min(other.energy);
+        least.loads = least.loads.min(other.loads);
+        for (mine, theirs) in least.busy.iter_mut().zip(&other.busy) {
+            *mine = mine.min(*theirs);
+        }
+        least
+    }
+
+    /// Whether nothing is more, within rounding.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let within = |mine: f64, theirs: f64| mine <= theirs * (1.0 + SAME);
+        within(self.energy, other.energy)
+            && within(self.loads, other.loads)
+            && self.busy.iter().zip(&other.busy).all(|(a, b)| within(*a, *b))
     }
 }

@@ -1,67 +1,143 @@
-//! The least that the stops further in can add, whatever the tiles further out.
+//! The least that the stops further in can add.
+//!
+//! Between two stops one operand at most stays while loops run. What that one costs follows from the tile
+//! further out; what the others cost follows from the tile further in, and is least for one of its largest.
+//! So the two are bounded apart, for each operand that may stay.
 
-use super::counts::Counts;
-use super::flow::Flow;
+use crate::workload::Slot;
+
+use super::flow::{Flow, Node, Order};
+use super::goal::{Bill, Rates};
+use super::space::{RANKS, still_class};
 use super::tiles::Fit;
 
 /// Most alternatives that are told apart; the others are merged into bounds below all of them.
-const KEPT: usize = 24;
+const KEPT: usize = 16;
 
-/// `[stop]`: counts below a stop of which every mapping exceeds at least one.
-pub(super) struct Rest(Vec<Vec<Counts>>);
+/// What no mapping is below.
+pub(super) struct Rest {
+    /// `[gap][slot that stays in it]`: what the other slots add at the stop below, and all further in.
+    others: Vec<[Others; 3]>,
+}
+
+/// Alternatives, and what is below all of them.
+struct Others {
+    each: Vec<Bill>,
+    least: Bill,
+}
 
 impl Rest {
-    /// Each stop's tiles as if the one further out held everything, and as if nothing had moved there.
-    pub(super) fn of(flow: &Flow<'_>, fit: &Fit<'_, '_>) -> Self {
+    pub(super) fn of(flow: &Flow<'_>, fit: &Fit<'_, '_>, rates: &Rates) -> Self {
         let engine = flow.space.engine();
-        let mut from = vec![vec![Counts::NONE]; engine + 1];
+        let mut others: Vec<[Others; 3]> = Vec::new();
+        let mut further_in = vec![Bill::NONE];
         for stop in (1..=engine).rev() {
-            let here = alternatives(flow, fit, stop);
-            let mut sums = Vec::new();
-            for below in &from[stop] {
-                for own in &here {
-                    add(&mut sums, below.plus(own));
+            let above = flow.above(stop - 1);
+            let mut tiles = Vec::new();
+            if stop == engine {
+                tiles.push([0; RANKS]);
+            } else {
+                fit.largest(stop, &flow.table.whole, 0, &mut tiles);
+            }
+            let here = Slot::ALL.map(|slot| {
+                let own = alternatives(flow, rates, &above, stop, slot, &tiles);
+                let each = sums(&own, &further_in);
+                let least = each.iter().skip(1).fold(each[0], |a, b| a.least(b));
+                Others { each, least }
+            });
+            let mut all = Vec::new();
+            for slot in Slot::ALL {
+                let stays = rates.bill(&flow.stay(&above, stop - 1, slot));
+                for other in &here[slot as usize].each {
+                    add(&mut all, other.plus(&stays));
                 }
             }
-            shorten(&mut sums);
-            from[stop - 1] = sums;
+            shorten(&mut all);
+            further_in = all;
+            others.push(here);
         }
-        Self(from)
+        others.reverse();
+        Self { others }
     }
 
-    /// The alternatives below a stop.
-    pub(super) fn below(&self, stop: usize) -> &[Counts] {
-        &self.0[stop]
+    /// Looks at costs of which every mapping below a node exceeds at least one, unless `is_hopeless` says of
+    /// something below them that it need not be; `gap` is the one below the node.
+    pub(super) fn below(
+        &self,
+        flow: &Flow<'_>,
+        rates: &Rates,
+        (node, gap): (&Node, usize),
+        is_hopeless: impl Fn((f64, f64)) -> bool,
+        mut look: impl FnMut((f64, f64)),
+    ) {
+        let known = rates.bill(&node.counts);
+        let Some(others) = self.others.get(gap) else {
+            look(rates.pay(&known));
+            return;
+        };
+        for slot in Slot::ALL {
+            let others = &others[slot as usize];
+            if is_hopeless(rates.pay(&known.plus(&others.least))) {
+                continue;
+            }
+            let known = known.plus(&rates.bill(&flow.stay(node, gap, slot)));
+            if is_hopeless(rates.pay(&known.plus(&others.least))) {
+                continue;
+            }
+            for other in &others.each {
+                look(rates.pay(&known.plus(other)));
+            }
+        }
     }
 }
 
-fn alternatives(flow: &Flow<'_>, fit: &Fit<'_, '_>, stop: usize) -> Vec<Counts> {
+/// What the slots other than the one that stays add at a stop.
+fn alternatives(
+    flow: &Flow<'_>,
+    rates: &Rates,
+    above: &Node,
+    stop: usize,
+    stays: Slot,
+    tiles: &[super::table::Index],
+) -> Vec<Bill> {
     let mut found = Vec::new();
-    let mut tiles = Vec::new();
-    if stop == flow.space.engine() {
-        tiles.push([0; super::space::RANKS]);
-    } else {
-        fit.largest(stop, &flow.table.whole, 0, &mut tiles);
-    }
-    let above = flow.above(stop - 1);
-    for tile in &tiles {
-        for order in flow.orders(&above.at, tile) {
-            add(&mut found, flow.descend(&above, stop - 1, tile, order).counts);
+    for tile in tiles {
+        let orders = flow.orders(&above.at, tile);
+        let mut inner = orders.iter().filter(|o| o.inner == Some(still_class(stays))).copied().peekable();
+        let plain = Order {
+            inner: Some(still_class(stays)),
+            ..Order::default()
+        };
+        let alone = inner.peek().is_none().then_some(plain);
+        for order in inner.chain(alone) {
+            let next = flow.descend_without(above, stop - 1, tile, order, Some(stays));
+            add(&mut found, rates.bill(&next.counts));
         }
     }
     found
 }
 
-/// Adds counts unless others are within them; drops those that they are within.
-fn add(front: &mut Vec<Counts>, counts: Counts) {
-    if front.iter().any(|other| other.is_within(&counts)) {
-        return;
+fn sums(one: &[Bill], two: &[Bill]) -> Vec<Bill> {
+    let mut all = Vec::new();
+    for a in one {
+        for b in two {
+            add(&mut all, a.plus(b));
+        }
     }
-    front.retain(|other| !counts.is_within(other));
-    front.push(counts);
+    shorten(&mut all);
+    all
 }
 
-fn shorten(front: &mut Vec<Counts>) {
+/// Adds a bill unless others are within them; drops those that they are within.
+fn add(front: &mut Vec<Bill>, bill: Bill) {
+    if front.iter().any(|other| other.is_within(&bill)) {
+        return;
+    }
+    front.retain(|other| !bill.is_within(other));
+    front.push(bill);
+}
+
+fn shorten(front: &mut Vec<Bill>) {
     while front.len() > KEPT {
         if let (Some(one), Some(two)) = (front.pop(), front.pop()) {
             front.insert(0, one.least(&two));

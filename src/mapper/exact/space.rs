@@ -102,7 +102,11 @@ impl<'a> Space<'a> {
                 class: rank.class,
             })
             .collect();
-        if ranks.len() > RANKS || 2 * chain.levels.len() > super::counts::TILES {
+        let memories = (0..chain.levels.len()).filter(|&l| chain.memory(l).is_some());
+        if ranks.len() > RANKS
+            || 2 * chain.levels.len() > super::counts::TILES
+            || 2 * memories.count() > super::goal::PORTS
+        {
             return None;
         }
         let [lhs, rhs, acc] = Slot::ALL.map(|slot| shape(given, &ranks, slot));

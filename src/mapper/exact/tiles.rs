@@ -14,6 +14,16 @@ pub(super) struct Fit<'a, 's> {
     pub(super) used: &'a [f64; super::space::RANKS],
 }
 
+/// Which tiles are looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds<'a> {
+    pub(super) stop: usize,
+    /// What the tiles divide.
+    pub(super) outer: &'a Index,
+    /// Ranks whose extents must fit at the next stop as well.
+    pub(super) next: u16,
+}
+
 impl Fit<'_, '_> {
     /// Whether the tiles of a stop fit.
     pub(super) fn fits(&self, stop: usize, at: &Index) -> bool {
@@ -34,7 +44,13 @@ impl Fit<'_, '_> {
 
     /// Tiles that divide `outer`, equal it in the `locked` ranks, fit and cannot grow in any other.
     pub(super) fn largest(&self, stop: usize, outer: &Index, locked: u16, found: &mut Vec<Index>) {
-        if self.fits(stop, outer) {
+        self.largest_of(Bounds { stop, outer, next: 0 }, locked, found);
+    }
+
+    /// As [`Self::largest`], for tiles that fit the next stop as well in some ranks.
+    pub(super) fn largest_of(&self, bounds: Bounds<'_>, locked: u16, found: &mut Vec<Index>) {
+        let outer = bounds.outer;
+        if self.fits_all(bounds, outer) {
             found.push(*outer);
             return;
         }
@@ -43,45 +59,58 @@ impl Fit<'_, '_> {
         for r in bits(free) {
             at[r] = 0;
         }
-        if !self.fits(stop, &at) {
+        if !self.fits_all(bounds, &at) {
             return;
         }
         let order: Vec<usize> = bits(free).filter(|&r| outer[r] > 0).collect();
-        self.grow(stop, outer, &order, &order, &mut at, found);
+        self.grow(bounds, &order, &order, &mut at, found);
+    }
+
+    fn fits_all(&self, bounds: Bounds<'_>, at: &Index) -> bool {
+        if !self.fits(bounds.stop, at) {
+            return false;
+        }
+        if bounds.next == 0 {
+            return true;
+        }
+        let mut next = *at;
+        for r in bits(self.all_ranks() & !bounds.next) {
+            next[r] = 0;
+        }
+        self.fits_next(bounds.stop, &next)
     }
 
     fn grow(
         &self,
-        stop: usize,
-        outer: &Index,
+        bounds: Bounds<'_>,
         all: &[usize],
         left: &[usize],
         at: &mut Index,
         found: &mut Vec<Index>,
     ) {
         let Some((&r, rest)) = left.split_first() else {
-            if !self.can_grow(stop, outer, all, at) {
+            if !self.can_grow(bounds, all, at) {
                 found.push(*at);
             }
             return;
         };
-        for i in self.table.under(r, outer[r]) {
+        for i in self.table.under(r, bounds.outer[r]) {
             at[r] = i;
-            if !self.fits(stop, at) {
+            if !self.fits_all(bounds, at) {
                 break;
             }
-            self.grow(stop, outer, all, rest, at, found);
+            self.grow(bounds, all, rest, at, found);
         }
         at[r] = 0;
     }
 
-    fn can_grow(&self, stop: usize, outer: &Index, ranks: &[usize], at: &Index) -> bool {
+    fn can_grow(&self, bounds: Bounds<'_>, ranks: &[usize], at: &Index) -> bool {
         let mut larger = *at;
         ranks.iter().any(|&r| {
             let mut ups = self.table.up(r, at[r]).iter();
             let grows = ups.any(|&up| {
                 larger[r] = up;
-                self.table.divides(r, up, outer[r]) && self.fits(stop, &larger)
+                self.table.divides(r, up, bounds.outer[r]) && self.fits_all(bounds, &larger)
             });
             larger[r] = at[r];
             grows
