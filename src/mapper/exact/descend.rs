@@ -42,6 +42,19 @@ impl State<'_> {
         self.steps >= self.limit
     }
 
+    /// Prices a mapping and keeps it if it is better.
+    fn price(&mut self, nest: &Nest) {
+        let cost = (self.price)(nest);
+        self.take(cost, || nest.clone());
+    }
+
+    fn take(&mut self, cost: (f64, f64), nest: impl FnOnce() -> Nest) {
+        let key = self.aim.key(cost.0, cost.1);
+        if !self.is_hopeless(key) {
+            self.best = Some((key, cost, nest()));
+        }
+    }
+
     fn leave(&mut self, key: Key) {
         self.left = Some(self.left.map_or(key.0, |left| left.min(key.0)));
     }
@@ -99,10 +112,18 @@ impl<'a> Mapspace<'a> {
                 }
             }
             prepared.sort_by(|a, b| a.0.0.total_cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)));
+            let mut doubtful: Vec<Doubtful<'_>> = Vec::new();
             for (key, prepared) in &prepared {
                 if !state.is_hopeless(*key) {
                     ran += 1;
-                    Descent::run(prepared, *key, &mut state);
+                    Descent::run(prepared, *key, &mut state, &mut doubtful);
+                }
+            }
+            // The most promising first: the fewest are priced.
+            doubtful.sort_by(|a, b| a.key.0.total_cmp(&b.key.0).then(a.key.1.total_cmp(&b.key.1)));
+            for Doubtful { key, given, path } in doubtful {
+                if !state.is_hopeless(key) {
+                    state.price(&given.nest(&path));
                 }
             }
         }
@@ -232,9 +253,22 @@ impl<'a> Prepared<'a> {
 struct Descent<'a, 's, 'p> {
     given: &'a Prepared<'a>,
     state: &'s mut State<'p>,
-    path: SmallVec<[(Index, Order); 8]>,
+    path: Path,
     used: [f64; RANKS],
+    doubtful: &'s mut Vec<Doubtful<'a>>,
+    /// The least of the counts so far under this spatial choice.
+    record: Option<Key>,
 }
+
+/// A mapping whose counts are bounds only.
+struct Doubtful<'a> {
+    key: Key,
+    given: &'a Prepared<'a>,
+    path: Path,
+}
+
+/// Tiles and orders, outermost first, the engine last.
+type Path = SmallVec<[(Index, Order); 6]>;
 
 /// A choice for the next stop.
 struct Choice {
@@ -246,12 +280,19 @@ struct Choice {
 }
 
 impl<'a, 's, 'p> Descent<'a, 's, 'p> {
-    fn run(given: &'a Prepared<'a>, key: Key, state: &'s mut State<'p>) {
+    fn run(
+        given: &'a Prepared<'a>,
+        key: Key,
+        state: &'s mut State<'p>,
+        doubtful: &'s mut Vec<Doubtful<'a>>,
+    ) {
         let mut descent = Self {
             given,
             state,
             path: SmallVec::new(),
             used: [0.0; RANKS],
+            doubtful,
+            record: None,
         };
         descent.expand(0, &given.root, 0, key);
     }
@@ -407,41 +448,49 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
             if self.state.is_hopeless(key) {
                 continue;
             }
-            self.path.push((single, order));
-            let nest = self.nest();
-            self.path.pop();
-            let cost = if self.given.trusts { (energy, time) } else { (self.state.price)(&nest) };
-            let key = self.state.aim.key(cost.0, cost.1);
-            if !self.state.is_hopeless(key) {
-                self.state.best = Some((key, cost, nest));
+            let mut path = self.path.clone();
+            path.push((single, order));
+            if self.given.trusts {
+                self.state.take((energy, time), || self.given.nest(&path));
+            } else if self.record.is_none_or(|record| key.beats(record)) {
+                self.record = Some(key);
+                self.state.price(&self.given.nest(&path));
+            } else {
+                self.doubtful.push(Doubtful {
+                    key,
+                    given: self.given,
+                    path,
+                });
             }
         }
     }
+}
 
+impl Prepared<'_> {
     /// The loops of the path.
-    fn nest(&self) -> Nest {
-        let space = self.given.flow.space;
+    fn nest(&self, path: &Path) -> Nest {
+        let space = self.flow.space;
         let mut levels: Vec<Vec<Loop>> = vec![Vec::new(); space.chain.levels.len()];
-        let mut outer = self.given.flow.table.whole;
+        let mut outer = self.flow.table.whole;
         let mut steps = Vec::new();
-        for (gap, (inner, order)) in self.path.iter().enumerate() {
+        for (gap, (inner, order)) in path.iter().enumerate() {
             let mut loops = Vec::new();
             for r in self.in_order(&outer, inner, *order) {
-                let factor = self.given.flow.factor(r, outer[r], inner[r]) as u64;
+                let factor = self.flow.factor(r, outer[r], inner[r]) as u64;
                 loops.push(Loop::temporal(space.ranks[r].index as u8, factor));
             }
             steps.push((gap, loops));
             outer = *inner;
         }
         for level in 0..space.chain.levels.len() {
-            levels[level].extend(self.given.flow.side.at(level));
+            levels[level].extend(self.flow.side.at(level));
         }
         nest_of(space, steps, &levels)
     }
 
     /// Ranks with loops between two tiles, outermost first.
     fn in_order(&self, outer: &Index, inner: &Index, order: Order) -> SmallVec<[usize; RANKS]> {
-        let space = self.given.flow.space;
+        let space = self.flow.space;
         let looped = (0..space.ranks.len()).filter(|&r| outer[r] != inner[r]);
         let place = |r: &usize| {
             let is_inner = order.inner == Some(space.ranks[*r].class);

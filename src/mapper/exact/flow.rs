@@ -226,6 +226,7 @@ impl<'a> Flow<'a> {
                 next.stayed[s] = keeps || next.sweeps[s].is_some();
             } else {
                 next.loads[s] *= self.copies_in(slot, gap, inner);
+                next.stayed[s] |= looped & self.still[s] != 0;
             }
         }
         if gap == 0 {
@@ -258,7 +259,7 @@ impl<'a> Flow<'a> {
         let s = slot as usize;
         let looped = |mask: u16| bits(mask).any(|r| node.at[r] != inner[r]);
         if !looped(self.space.shapes[s].moving) {
-            return node.stayed[s];
+            return node.stayed[s] || looped(self.still[s]);
         }
         let is_inner = order.inner == Some(still_class(slot));
         let along = if is_inner || order.inner.is_none() {
