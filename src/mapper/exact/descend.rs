@@ -6,7 +6,7 @@ use crate::mapping::{Chain, Level, Loop, Nest};
 use crate::workload::Slot;
 
 use super::flow::{Flow, Node, Order};
-use super::goal::{Aim, Engine, Found, Key, Rates};
+use super::goal::{Aim, Bill, Engine, Found, Key, Rates};
 use super::rest::Rest;
 use super::sides::{self, Side};
 use super::space::{Mapspace, RANKS, Space, bits, still_class};
@@ -87,7 +87,7 @@ impl<'a> Mapspace<'a> {
             is_whole &= all;
             for side in sides {
                 let rates = Rates::of(space, &side, engine);
-                let (energy, time) = rates.cost(&least(space, &side));
+                let (energy, time) = rates.cost(&least(space, &rates));
                 entries.push((how.aim.key(energy, time), at, side));
             }
         }
@@ -179,19 +179,21 @@ const ORDERS: [[Slot; 3]; 6] = [
     [Slot::Acc, Slot::Rhs, Slot::Lhs],
 ];
 
-/// Counts that every mapping of a spatial choice has, without a table: each operand once.
-fn least(space: &Space<'_>, side: &Side) -> super::counts::Counts {
-    let mut counts = super::counts::Counts::NONE;
+/// What every mapping of a spatial choice costs: main memory moves each operand once.
+fn least(space: &Space<'_>, rates: &Rates) -> Bill {
+    let mut bill = Bill::NONE;
+    let widths = &space.given.widths;
     for slot in Slot::ALL {
-        let width = space.given.widths.of(slot);
-        let bytes = space.given.einsum.elements(slot) * width;
+        let elements = space.given.einsum.elements(slot);
         match slot {
-            Slot::Lhs | Slot::Rhs => counts.read(0, bytes),
-            Slot::Acc => counts.write(0, bytes / width * width.min(space.given.widths.result)),
+            Slot::Lhs | Slot::Rhs => rates.read(&mut bill, 0, elements * widths.of(slot)),
+            Slot::Acc => {
+                let width = widths.result.min(widths.of(slot));
+                rates.write(&mut bill, 0, elements * width);
+            }
         }
     }
-    let _ = side;
-    counts
+    bill
 }
 
 /// Spatial choices whose bounds are found before the most promising is searched.
@@ -200,7 +202,6 @@ const BATCH: usize = 256;
 /// A spatial choice with all that its search looks up.
 struct Prepared<'a> {
     flow: Flow<'a>,
-    rates: Rates,
     rest: Rest,
     root: Node,
     /// Whether counts are exact, so that they need no pricing.
@@ -212,7 +213,7 @@ impl<'a> Prepared<'a> {
     fn of(space: &'a Space<'a>, side: &'a Side, table: Table, engine: Engine) -> Option<Self> {
         let has_blocks = space.given.system.memories.iter().any(|m| m.block.is_some());
         let trusts = table.is_exact && !has_blocks && !space.given.convention.leaks_at_work();
-        let flow = Flow::of(space, side, table);
+        let flow = Flow::of(space, side, table, Rates::of(space, side, engine));
         let used = [0.0; RANKS];
         let fit = Fit {
             space,
@@ -223,10 +224,8 @@ impl<'a> Prepared<'a> {
         if !(1..space.engine()).all(|stop| fit.fits(stop, &single)) {
             return None;
         }
-        let rates = Rates::of(space, side, engine);
-        let rest = Rest::of(&flow, &fit, &rates);
+        let rest = Rest::of(&flow, &fit);
         Some(Self {
-            rates,
             root: flow.root(),
             rest,
             flow,
@@ -239,7 +238,7 @@ impl<'a> Prepared<'a> {
         let mut least: Option<Key> = None;
         let key = |(energy, time)| state.aim.key(energy, time);
         let is_hopeless = |cost| state.is_hopeless(key(cost));
-        self.rest.below(&self.flow, &self.rates, (node, stop), is_hopeless, |cost| {
+        self.rest.below(&self.flow, (node, stop), is_hopeless, |cost| {
             let key = key(cost);
             if !state.is_hopeless(key) && least.is_none_or(|l| key.beats(l)) {
                 least = Some(key);
@@ -360,13 +359,14 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
         }
         let mut choices = Vec::new();
         for (at, pinned, slots) in tiles {
-            for order in self.given.flow.orders(&node.at, &at) {
-                let stays = |s: &Slot| slots[*s as usize] && self.given.flow.stays(node, &at, order, *s);
+            let mut step = self.given.flow.step(node, gap, at);
+            for order in step.orders() {
+                let stays = |s: &Slot| slots[*s as usize] && step.stays(order, *s);
                 if pinned != 0 && !Slot::ALL.iter().any(stays) {
                     continue;
                 }
                 self.state.steps += 1;
-                let next = self.given.flow.descend(node, gap, &at, order);
+                let next = step.take(order, None);
                 if let Some(key) = self.given.bound(&next, stop, self.state) {
                     choices.push(Choice {
                         key,
@@ -440,10 +440,11 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
     /// Single iterations for the engine: the mapping is complete.
     fn finish(&mut self, gap: usize, node: &Node) {
         let single = [0; RANKS];
-        for order in self.given.flow.orders(&node.at, &single) {
+        let mut step = self.given.flow.step(node, gap, single);
+        for order in step.orders() {
             self.state.steps += 1;
-            let last = self.given.flow.descend(node, gap, &single, order);
-            let (energy, time) = self.given.rates.cost(&last.counts);
+            let last = step.take(order, None);
+            let (energy, time) = self.given.flow.rates.cost(&last.bill);
             let key = self.state.aim.key(energy, time);
             if self.state.is_hopeless(key) {
                 continue;

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::mapping::Loop;
 use crate::workload::{Class, Slot};
 
-use super::counts::{Counts, LOADS};
+use super::goal::{Bill, Rates};
 use super::sides::Side;
 use super::space::{RANKS, Space, bits, still_class};
 use super::table::{Index, Table};
@@ -48,7 +48,80 @@ pub(super) struct Node {
     pub(super) stayed: [bool; 3],
     /// Stop that keeps the slot last.
     pub(super) keeper: [usize; 3],
-    pub(super) counts: Counts,
+    pub(super) bill: Bill,
+}
+
+/// What an order means for one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Way {
+    /// It stays while the innermost loops run.
+    keeps: bool,
+    /// Rank along which its window slides.
+    along: Option<u8>,
+}
+
+/// What one slot does in a gap.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    loads: f64,
+    sweep: Option<Sweep>,
+    stayed: bool,
+    keeper: usize,
+    bill: Bill,
+}
+
+/// A gap with its tiles, whose order is open: what slots do is found once for all orders.
+pub(super) struct Step<'f> {
+    flow: &'f Flow<'f>,
+    node: &'f Node,
+    gap: usize,
+    inner: Index,
+    looped: u16,
+    known: SmallVec<[(Slot, Way, Part); 8]>,
+}
+
+impl Step<'_> {
+    /// The orders that differ in what stays or slides.
+    pub(super) fn orders(&self) -> SmallVec<[Order; 8]> {
+        self.flow.orders(self.looped)
+    }
+
+    /// Whether a slot stayed while loops further out than the tiles ran.
+    pub(super) fn stays(&self, order: Order, slot: Slot) -> bool {
+        let s = slot as usize;
+        if self.looped & self.flow.space.shapes[s].moving == 0 {
+            return self.node.stayed[s] || self.looped & self.flow.still[s] != 0;
+        }
+        let way = self.flow.way(slot, self.looped, order);
+        way.keeps || way.along.is_some()
+    }
+
+    /// The chain with one more stop, or with the engine, but for what one slot adds.
+    pub(super) fn take(&mut self, order: Order, skipped: Option<Slot>) -> Node {
+        let mut next = *self.node;
+        next.at = self.inner;
+        for slot in Slot::ALL {
+            let way = self.flow.way(slot, self.looped, order);
+            let same = |k: &&(Slot, Way, Part)| k.0 == slot && k.1 == way;
+            let part = match self.known.iter().find(same) {
+                Some(known) => known.2,
+                None => {
+                    let part = self.flow.part(self.node, self.gap, &self.inner, self.looped, slot, way);
+                    self.known.push((slot, way, part));
+                    part
+                }
+            };
+            let s = slot as usize;
+            next.loads[s] = part.loads;
+            next.sweeps[s] = part.sweep;
+            next.stayed[s] = part.stayed;
+            next.keeper[s] = part.keeper;
+            if Some(slot) != skipped {
+                next.bill = next.bill.plus(&part.bill);
+            }
+        }
+        next
+    }
 }
 
 /// A spatial choice with its figures.
@@ -56,6 +129,7 @@ pub(super) struct Flow<'a> {
     pub(super) space: &'a Space<'a>,
     pub(super) side: &'a Side,
     pub(super) table: Table,
+    pub(super) rates: Rates,
     /// Ranks of the classes that do not move each slot.
     still: [u16; 3],
     /// Elements of each slot along its plain ranks.
@@ -69,7 +143,7 @@ pub(super) struct Flow<'a> {
 }
 
 impl<'a> Flow<'a> {
-    pub(super) fn of(space: &'a Space<'a>, side: &'a Side, table: Table) -> Self {
+    pub(super) fn of(space: &'a Space<'a>, side: &'a Side, table: Table, rates: Rates) -> Self {
         let still = Slot::ALL.map(|slot| space.of_class(still_class(slot)));
         let plain = Slot::ALL.map(|slot| {
             let ranks = bits(space.shapes[slot as usize].plain);
@@ -89,6 +163,7 @@ impl<'a> Flow<'a> {
             space,
             side,
             table,
+            rates,
             still,
             plain,
             copies: copies.collect(),
@@ -114,9 +189,9 @@ impl<'a> Flow<'a> {
             let shared: f64 = gaps.map(|gap| self.side.shared[gap][slot as usize]).product();
             let merged = self.merged(slot, keeper, engine, &single);
             let reads = all / shared * merged;
-            self.enter(&mut node.counts, slot, keeper, engine, None, all, reads, merged);
+            let bill = self.enter(slot, (keeper, engine), None, (all, reads), merged);
+            node.bill = node.bill.plus(&bill);
         }
-        node.counts.0[LOADS] = 1.0;
         node
     }
 
@@ -133,15 +208,12 @@ impl<'a> Flow<'a> {
             sweeps: [None; 3],
             stayed: [false; 3],
             keeper,
-            counts: Counts::NONE,
+            bill: Bill::NONE,
         }
     }
 
     /// The orders of the loops between two tiles that differ in what stays or slides.
-    pub(super) fn orders(&self, outer: &Index, inner: &Index) -> SmallVec<[Order; 8]> {
-        let ranks = &self.space.ranks;
-        let looped = (0..ranks.len()).filter(|&r| outer[r] != inner[r]);
-        let looped = looped.fold(0_u16, |set, r| set | 1 << r);
+    fn orders(&self, looped: u16) -> SmallVec<[Order; 8]> {
         let mut found = SmallVec::new();
         if !self.space.given.convention.tiles_stay() {
             found.push(Order::default());
@@ -186,80 +258,11 @@ impl<'a> Flow<'a> {
         ranks.fold(0, |set, r| set | 1 << r)
     }
 
-    /// The chain with one more stop, or with the engine.
-    pub(super) fn descend(&self, node: &Node, gap: usize, inner: &Index, order: Order) -> Node {
-        self.descend_without(node, gap, inner, order, None)
-    }
-
-    /// As [`Self::descend`], but without what one slot adds.
-    pub(super) fn descend_without(
-        &self,
-        node: &Node,
-        gap: usize,
-        inner: &Index,
-        order: Order,
-        skipped: Option<Slot>,
-    ) -> Node {
-        let mut next = *node;
-        next.at = *inner;
-        let ranks = self.space.ranks.len();
-        let looped = (0..ranks).filter(|&r| node.at[r] != inner[r]);
-        let looped = looped.fold(0_u16, |set, r| set | 1 << r);
-        let stays = self.space.given.convention.tiles_stay();
-        for slot in Slot::ALL {
-            let s = slot as usize;
-            let moves = looped & self.space.shapes[s].moving != 0;
-            let is_inner = order.inner == Some(still_class(slot));
-            if moves || !stays {
-                let keeps = stays && is_inner && looped & self.still[s] != 0;
-                next.loads[s] = self.loads(slot, gap, node, inner, keeps);
-                next.sweeps[s] = None;
-                if stays {
-                    let along = if is_inner || order.inner.is_none() {
-                        order.first
-                    } else {
-                        order.last
-                    };
-                    next.sweeps[s] =
-                        along.and_then(|r| self.sweep(slot, gap, node, inner, usize::from(r)));
-                }
-                next.stayed[s] = keeps || next.sweeps[s].is_some();
-            } else {
-                next.loads[s] *= self.copies_in(slot, gap, inner);
-                next.stayed[s] |= looped & self.still[s] != 0;
-            }
-        }
-        if gap == 0 {
-            let tiles = bits(looped).map(|r| self.factor(r, node.at[r], inner[r]));
-            next.counts.0[super::counts::TILES] = tiles.product();
-        }
-        let below = gap + 1;
-        if below == self.space.engine() {
-            if let Some(slot) = self.space.latched.filter(|s| Some(*s) != skipped) {
-                self.book(&mut next, slot, below, None);
-            }
-        } else {
-            for slot in Slot::ALL.into_iter().filter(|s| Some(*s) != skipped) {
-                if let Some(level) = self.space.stops[below].keeps[slot as usize] {
-                    self.book(&mut next, slot, below, Some(level));
-                    next.keeper[slot as usize] = below;
-                }
-            }
-        }
-        next
-    }
-
-    /// Temporal iterations between two tiles.
-    pub(super) fn factor(&self, rank: usize, outer: u8, inner: u8) -> f64 {
-        (self.table.divisor(rank, outer) / self.table.divisor(rank, inner)) as f64
-    }
-
-    /// Whether a slot stayed while loops further out than the tiles `inner` ran.
-    pub(super) fn stays(&self, node: &Node, inner: &Index, order: Order, slot: Slot) -> bool {
+    /// What an order means for a slot.
+    fn way(&self, slot: Slot, looped: u16, order: Order) -> Way {
         let s = slot as usize;
-        let looped = |mask: u16| bits(mask).any(|r| node.at[r] != inner[r]);
-        if !looped(self.space.shapes[s].moving) {
-            return node.stayed[s] || looped(self.still[s]);
+        if !self.space.given.convention.tiles_stay() || looped & self.space.shapes[s].moving == 0 {
+            return Way::default();
         }
         let is_inner = order.inner == Some(still_class(slot));
         let along = if is_inner || order.inner.is_none() {
@@ -267,44 +270,93 @@ impl<'a> Flow<'a> {
         } else {
             order.last
         };
-        let slides = |r: u8| self.windowed(slot) >> r & 1 == 1;
-        (is_inner && looped(self.still[s])) || along.is_some_and(slides)
+        Way {
+            keeps: is_inner && looped & self.still[s] != 0,
+            along: along.filter(|&r| self.windowed(slot) >> r & 1 == 1),
+        }
+    }
+
+    /// What a slot does in a gap.
+    fn part(&self, node: &Node, gap: usize, inner: &Index, looped: u16, slot: Slot, way: Way) -> Part {
+        let s = slot as usize;
+        let stays = self.space.given.convention.tiles_stay();
+        let (loads, sweep, stayed) = if looped & self.space.shapes[s].moving != 0 || !stays {
+            let loads = self.loads(slot, gap, node, inner, way.keeps);
+            let sweep = way.along.and_then(|r| self.sweep(slot, gap, node, inner, usize::from(r)));
+            (loads, sweep, way.keeps || sweep.is_some())
+        } else {
+            let loads = node.loads[s] * self.copies_in(slot, gap, inner);
+            (loads, node.sweeps[s], node.stayed[s] || looped & self.still[s] != 0)
+        };
+        let child = self.child(slot, gap + 1);
+        let bill = match child {
+            Some(child) => self.book(slot, node.keeper[s], gap + 1, child, inner, loads, sweep),
+            None => Bill::NONE,
+        };
+        Part {
+            loads,
+            sweep,
+            stayed,
+            keeper: match child {
+                Some(Some(_)) => gap + 1,
+                Some(None) | None => node.keeper[s],
+            },
+            bill,
+        }
+    }
+
+    /// Whether a slot is kept at a stop, and at which level; at the engine, whether it is latched.
+    #[expect(clippy::option_option, reason = "kept at a level, held by the engine, or neither")]
+    fn child(&self, slot: Slot, stop: usize) -> Option<Option<usize>> {
+        match self.space.stops.get(stop) {
+            Some(stop) => stop.keeps[slot as usize].map(Some),
+            None => (self.space.latched == Some(slot)).then_some(None),
+        }
+    }
+
+    /// A gap with its tiles, whose order is open.
+    pub(super) fn step<'f>(&'f self, node: &'f Node, gap: usize, inner: Index) -> Step<'f> {
+        let ranks = self.space.ranks.len();
+        let looped = (0..ranks).filter(|&r| node.at[r] != inner[r]);
+        let looped = looped.fold(0_u16, |set, r| set | 1 << r);
+        Step {
+            flow: self,
+            node,
+            gap,
+            inner,
+            looped,
+            known: SmallVec::new(),
+        }
+    }
+
+    /// Temporal iterations between two tiles.
+    pub(super) fn factor(&self, rank: usize, outer: u8, inner: u8) -> f64 {
+        (self.table.divisor(rank, outer) / self.table.divisor(rank, inner)) as f64
     }
 
     /// The least that one slot adds at the next stop if it stays while the innermost loops of the gap run.
-    pub(super) fn stay(&self, node: &Node, gap: usize, slot: Slot) -> Counts {
+    pub(super) fn stay(&self, node: &Node, gap: usize, slot: Slot) -> Bill {
         let s = slot as usize;
         let below = gap + 1;
-        let child = match self.space.stops.get(below) {
-            Some(stop) => match stop.keeps[s] {
-                Some(level) => Some(level),
-                None => return Counts::NONE,
-            },
-            None if self.space.latched == Some(slot) => None,
-            None => return Counts::NONE,
+        let Some(child) = self.child(slot, below) else {
+            return Bill::NONE;
         };
-        let mut loads = 1.0;
+        let (mut loads, mut copies) = (1.0, 1.0);
         for r in bits(self.still[s]) {
             let outer = self.table.extent(gap, r, node.at[r]);
             let size = self.space.ranks[r].size as f64;
-            let across = self.side.across[gap][r] as f64;
-            loads *= size / outer * across.min(outer);
+            let across = (self.side.across[gap][r] as f64).min(outer);
+            loads *= size / outer * across;
+            copies *= across;
         }
         if node.stayed[s] {
-            let mut copies = 1.0;
-            for r in bits(self.still[s]) {
-                let outer = self.table.extent(gap, r, node.at[r]);
-                copies *= (self.side.across[gap][r] as f64).min(outer);
-            }
             loads = loads.min(node.loads[s] * copies);
         }
         let fills = loads * self.all[s];
         let gaps = node.keeper[s]..below;
         let shared: f64 = gaps.map(|gap| self.side.shared[gap][s]).product();
         let merged = if self.merges[s] { 0.0 } else { 1.0 };
-        let mut counts = Counts::NONE;
-        self.enter(&mut counts, slot, node.keeper[s], below, child, fills, fills / shared * merged, merged);
-        counts
+        self.enter(slot, (node.keeper[s], below), child, (fills, fills / shared * merged), merged)
     }
 
     /// Visits through the ranks that do not move a slot, when loops of the gap bring it anew.
@@ -382,64 +434,71 @@ impl<'a> Flow<'a> {
         elements
     }
 
-    /// Books what crosses between the stop that keeps a slot last and the one below; `child` is `None` for
-    /// the engine.
-    fn book(&self, node: &mut Node, slot: Slot, stop: usize, child: Option<usize>) {
-        let s = slot as usize;
-        let keeper = node.keeper[s];
-        let fills = node.loads[s] * self.elements(slot, stop, &node.at, node.sweeps[s]);
-        let gaps = keeper..stop;
-        let shared: f64 = gaps.map(|gap| self.side.shared[gap][s]).product();
-        let merged = self.merged(slot, keeper, stop, &node.at);
-        self.enter(&mut node.counts, slot, keeper, stop, child, fills, fills / shared * merged, merged);
-        if child.is_some() && self.space.latched == Some(slot) {
-            let tile = self.table.footprint(self.space, slot, stop, &node.at);
-            let lanes: f64 = self.side.above[stop][..self.space.ranks.len()]
-                .iter()
-                .map(|&n| n as f64)
-                .product();
-            node.counts.0[LOADS] = (fills / lanes / tile).max(1.0);
-        }
-    }
-
-    /// Books fills of a child and reads of its parent.
-    #[expect(clippy::too_many_arguments, reason = "two ends and what crosses")]
-    pub(super) fn enter(
+    /// What crosses between the stop that keeps a slot last and the one below; `child` is `None` for the
+    /// engine.
+    #[expect(clippy::too_many_arguments, reason = "two ends and how often what crosses")]
+    fn book(
         &self,
-        counts: &mut Counts,
         slot: Slot,
         keeper: usize,
         stop: usize,
         child: Option<usize>,
-        fills: f64,
-        reads: f64,
+        at: &Index,
+        loads: f64,
+        sweep: Option<Sweep>,
+    ) -> Bill {
+        let s = slot as usize;
+        let fills = loads * self.elements(slot, stop, at, sweep);
+        let gaps = keeper..stop;
+        let shared: f64 = gaps.map(|gap| self.side.shared[gap][s]).product();
+        let merged = self.merged(slot, keeper, stop, at);
+        let mut bill = self.enter(slot, (keeper, stop), child, (fills, fills / shared * merged), merged);
+        if child.is_some() && self.space.latched == Some(slot) {
+            let tile = self.table.footprint(self.space, slot, stop, at);
+            let lanes = self.side.above[stop].iter().map(|&n| n as f64);
+            bill.waits((fills / lanes.product::<f64>() / tile - 1.0).max(0.0));
+        }
+        bill
+    }
+
+    /// Bill of fills of a child and reads of its parent, or of results that go the other way.
+    fn enter(
+        &self,
+        slot: Slot,
+        (keeper, stop): (usize, usize),
+        child: Option<usize>,
+        (fills, reads): (f64, f64),
         merged: f64,
-    ) {
+    ) -> Bill {
+        let mut bill = Bill::NONE;
         let widths = &self.space.given.widths;
         let width = widths.of(slot);
         let Some(parent) = self.space.stops[keeper].keeps[slot as usize] else {
-            return;
+            return bill;
         };
+        let rates = &self.rates;
         match slot {
             Slot::Lhs | Slot::Rhs => {
-                counts.read(parent, reads * width);
+                rates.read(&mut bill, parent, reads * width);
                 if let Some(child) = child {
-                    counts.write(child, fills * width);
+                    rates.write(&mut bill, child, fills * width);
                 }
             }
             Slot::Acc => {
                 let all = self.all[Slot::Acc as usize];
                 let base = all * self.copies[keeper] * merged;
                 let finished = widths.result.min(width);
-                counts.read(parent, (reads - base).max(0.0) * width);
+                let again = (reads - base).max(0.0) * width;
+                rates.read(&mut bill, parent, again);
                 match child {
-                    None => counts.write(parent, reads * width),
+                    None => rates.write(&mut bill, parent, reads * width),
                     Some(child) => {
                         let once = all * self.copies[stop];
-                        counts.write(parent, (reads - base).max(0.0) * width + base.min(reads) * finished);
-                        counts.write(child, (fills - once).max(0.0) * width);
+                        let back = (fills - once).max(0.0) * width;
+                        rates.write(&mut bill, parent, again + base.min(reads) * finished);
+                        rates.write(&mut bill, child, back);
                         if self.space.given.convention.reads_drains() {
-                            counts.read(child, (fills - once).max(0.0) * width + once.min(fills) * finished);
+                            rates.read(&mut bill, child, back + once.min(fills) * finished);
                         }
                     }
                 }
@@ -448,10 +507,9 @@ impl<'a> Flow<'a> {
         let first = self.space.last_level(keeper) + 1;
         let end = child.unwrap_or(self.space.chain.levels.len());
         for level in first..end {
-            if self.space.chain.memory(level).is_none() {
-                counts.read(level, fills * width);
-            }
+            rates.cross(&mut bill, level, fills * width);
         }
+        bill
     }
 
     /// Share of the tiles on fan-outs between two stops that are not the same as another one's.

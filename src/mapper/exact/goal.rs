@@ -1,12 +1,10 @@
 //! What a search is after: the best mapping by one aim.
 
-use smallvec::SmallVec;
-
 use crate::hardware::{Direction, System};
 use crate::mapping::{Convention, Level, Nest};
+use crate::units::JoulesPerByte;
 use crate::workload::{Dtype, Einsum};
 
-use super::counts::{Counts, LENGTH, LOADS};
 use super::sides::Side;
 use super::space::Space;
 
@@ -106,45 +104,38 @@ impl Engine {
     }
 }
 
-/// A memory's ports.
-#[derive(Clone, Copy, Debug)]
-struct Ports {
-    level: usize,
-    /// Seconds per byte over all instances.
-    read: f64,
-    written: f64,
-    /// Whether reads and writes follow each other.
-    is_shared: bool,
-}
-
 /// Numbers of busy times: reads and writes of every memory.
 pub(super) const PORTS: usize = 16;
+/// Levels of a chain.
+pub(super) const LEVELS: usize = 12;
 
-/// Counts weighed: what decides about energy and time.
+/// What a mapping costs besides what every mapping does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bill {
     /// Joule.
     energy: f64,
-    /// Tiles put in place in one engine.
-    loads: f64,
+    /// Times that an engine takes a tile after its first.
+    waits: f64,
     /// Seconds of reads and writes; the sum of both, and nothing, where one port serves both.
     busy: [f64; PORTS],
 }
 
-impl Bill {
-    pub(super) const NONE: Self = Self {
-        energy: 0.0,
-        loads: 0.0,
-        busy: [0.0; PORTS],
-    };
+/// A direction of a level.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rate {
+    /// Joule per byte.
+    energy: f64,
+    /// Seconds per byte over all instances.
+    time: f64,
+    /// Which busy time.
+    port: usize,
 }
 
-/// How energy and time follow from counts under a spatial choice.
+/// How energy and time follow from bytes under a spatial choice.
 pub(super) struct Rates {
     engine: Engine,
-    /// Joule per byte.
-    energy: [f64; LENGTH],
-    ports: SmallVec<[Ports; 6]>,
+    /// `[level][read, written]`; what crosses a fan-out is read.
+    each: [[Rate; 2]; LEVELS],
     /// Seconds of the engine's steps.
     compute: f64,
     /// Watt.
@@ -156,22 +147,20 @@ impl Rates {
         let (system, convention) = (space.given.system, space.given.convention);
         let mut rates = Self {
             engine,
-            energy: [0.0; LENGTH],
-            ports: SmallVec::new(),
+            each: [[Rate::default(); 2]; LEVELS],
             compute: side.iterations() * engine.step,
             leakage: 0.0,
         };
-        let joules = |each: Option<crate::units::JoulesPerByte>| each.map_or(0.0, |e| e.0);
+        let joules = |each: Option<JoulesPerByte>| each.map_or(0.0, |e| e.0);
+        let mut port = 0;
         for (level, at) in space.chain.levels.iter().enumerate() {
             let memory = match *at {
                 Level::Fanout { fanout } => {
-                    rates.energy[2 * level] = joules(system.fanouts[fanout].hop_energy);
+                    rates.each[level][0].energy = joules(system.fanouts[fanout].hop_energy);
                     continue;
                 }
                 Level::Memory { memory, .. } => &system.memories[memory],
             };
-            rates.energy[2 * level] = joules(memory.read_energy);
-            rates.energy[2 * level + 1] = joules(memory.write_energy);
             let instances = side.instances(level);
             let is_one = memory.ports.iter().any(|p| p.direction == Direction::Both);
             let time = |d: Direction| 1.0 / memory.achieved_bandwidth(d).0 / instances;
@@ -179,12 +168,20 @@ impl Rates {
                 true => (time(Direction::Both), time(Direction::Both)),
                 false => (time(Direction::Read), time(Direction::Write)),
             };
-            rates.ports.push(Ports {
-                level,
-                read,
-                written,
-                is_shared: is_one || convention.adds_ports(),
-            });
+            let follows = is_one || convention.adds_ports();
+            rates.each[level] = [
+                Rate {
+                    energy: joules(memory.read_energy),
+                    time: read,
+                    port,
+                },
+                Rate {
+                    energy: joules(memory.write_energy),
+                    time: written,
+                    port: port + usize::from(!follows),
+                },
+            ];
+            port += 2;
             let leaking = match convention.leaks_at_work() {
                 true => instances,
                 false => memory.instances as f64,
@@ -194,50 +191,57 @@ impl Rates {
         rates
     }
 
-    /// What counts come to.
-    pub(super) fn bill(&self, counts: &Counts) -> Bill {
-        let pairs = self.energy.iter().zip(&counts.0);
-        let mut bill = Bill {
-            energy: pairs.map(|(each, count)| each * count).sum(),
-            loads: counts.0[LOADS],
-            busy: [0.0; PORTS],
-        };
-        for (busy, port) in bill.busy.chunks_exact_mut(2).zip(&self.ports) {
-            let read = counts.0[2 * port.level] * port.read;
-            let written = counts.0[2 * port.level + 1] * port.written;
-            (busy[0], busy[1]) = match port.is_shared {
-                true => (read + written, 0.0),
-                false => (read, written),
-            };
-        }
-        bill
+    pub(super) fn read(&self, bill: &mut Bill, level: usize, bytes: f64) {
+        bill.add(self.each[level][0], bytes);
     }
 
-    /// Energy and time of counts.
-    pub(super) fn cost(&self, counts: &Counts) -> (f64, f64) {
-        self.pay(&self.bill(counts))
+    pub(super) fn write(&self, bill: &mut Bill, level: usize, bytes: f64) {
+        bill.add(self.each[level][1], bytes);
+    }
+
+    /// Bytes that cross a fan-out; nothing for a memory.
+    pub(super) fn cross(&self, bill: &mut Bill, level: usize, bytes: f64) {
+        let rate = self.each[level][0];
+        if rate.time == 0.0 {
+            bill.energy += rate.energy * bytes;
+        }
     }
 
     /// Energy and time.
-    pub(super) fn pay(&self, bill: &Bill) -> (f64, f64) {
-        let loads = bill.loads.max(1.0);
-        let waits = match self.engine.load {
-            Some((load, true)) => (load - self.compute / loads).max(0.0),
+    pub(super) fn cost(&self, bill: &Bill) -> (f64, f64) {
+        let wait = match self.engine.load {
+            Some((load, true)) => (load - self.compute / (bill.waits + 1.0)).max(0.0),
             Some((load, false)) => load,
             None => 0.0,
         };
-        let own = self.compute + (loads - 1.0) * waits + self.engine.edges;
+        let own = self.compute + bill.waits * wait + self.engine.edges;
         let time = bill.busy.iter().copied().fold(own, f64::max);
         (self.engine.macs + bill.energy + self.leakage * time, time)
     }
 }
 
 impl Bill {
+    pub(super) const NONE: Self = Self {
+        energy: 0.0,
+        waits: 0.0,
+        busy: [0.0; PORTS],
+    };
+
+    fn add(&mut self, rate: Rate, bytes: f64) {
+        self.energy += rate.energy * bytes;
+        self.busy[rate.port] += rate.time * bytes;
+    }
+
+    /// An engine takes more tiles after its first.
+    pub(super) fn waits(&mut self, more: f64) {
+        self.waits += more;
+    }
+
     /// The sum.
     pub(super) fn plus(&self, other: &Self) -> Self {
         let mut sum = *self;
         sum.energy += other.energy;
-        sum.loads += other.loads;
+        sum.waits += other.waits;
         for (mine, theirs) in sum.busy.iter_mut().zip(&other.busy) {
             *mine += theirs;
         }
@@ -248,7 +252,7 @@ impl Bill {
     pub(super) fn least(&self, other: &Self) -> Self {
         let mut least = *self;
         least.energy = least.energy.min(other.energy);
-        least.loads = least.loads.min(other.loads);
+        least.waits = least.waits.min(other.waits);
         for (mine, theirs) in least.busy.iter_mut().zip(&other.busy) {
             *mine = mine.min(*theirs);
         }
@@ -259,7 +263,7 @@ impl Bill {
     pub(super) fn is_within(&self, other: &Self) -> bool {
         let within = |mine: f64, theirs: f64| mine <= theirs * (1.0 + SAME);
         within(self.energy, other.energy)
-            && within(self.loads, other.loads)
+            && within(self.waits, other.waits)
             && self.busy.iter().zip(&other.busy).all(|(a, b)| within(*a, *b))
     }
 }

@@ -17,7 +17,6 @@
 //! one by one. The search ends with nothing left that could be better, or at its limit of steps with the
 //! gap to the least bound that is left.
 
-mod counts;
 mod descend;
 mod flow;
 mod goal;

@@ -7,7 +7,7 @@
 use crate::workload::Slot;
 
 use super::flow::{Flow, Node, Order};
-use super::goal::{Bill, Rates};
+use super::goal::Bill;
 use super::space::{RANKS, still_class};
 use super::tiles::Fit;
 
@@ -27,7 +27,7 @@ struct Others {
 }
 
 impl Rest {
-    pub(super) fn of(flow: &Flow<'_>, fit: &Fit<'_, '_>, rates: &Rates) -> Self {
+    pub(super) fn of(flow: &Flow<'_>, fit: &Fit<'_, '_>) -> Self {
         let engine = flow.space.engine();
         let mut others: Vec<[Others; 3]> = Vec::new();
         let mut further_in = vec![Bill::NONE];
@@ -40,14 +40,14 @@ impl Rest {
                 fit.largest(stop, &flow.table.whole, 0, &mut tiles);
             }
             let here = Slot::ALL.map(|slot| {
-                let own = alternatives(flow, rates, &above, stop, slot, &tiles);
+                let own = alternatives(flow, &above, stop, slot, &tiles);
                 let each = sums(&own, &further_in);
                 let least = each.iter().skip(1).fold(each[0], |a, b| a.least(b));
                 Others { each, least }
             });
             let mut all = Vec::new();
             for slot in Slot::ALL {
-                let stays = rates.bill(&flow.stay(&above, stop - 1, slot));
+                let stays = flow.stay(&above, stop - 1, slot);
                 for other in &here[slot as usize].each {
                     add(&mut all, other.plus(&stays));
                 }
@@ -65,27 +65,26 @@ impl Rest {
     pub(super) fn below(
         &self,
         flow: &Flow<'_>,
-        rates: &Rates,
         (node, gap): (&Node, usize),
         is_hopeless: impl Fn((f64, f64)) -> bool,
         mut look: impl FnMut((f64, f64)),
     ) {
-        let known = rates.bill(&node.counts);
+        let (known, rates) = (node.bill, &flow.rates);
         let Some(others) = self.others.get(gap) else {
-            look(rates.pay(&known));
+            look(rates.cost(&known));
             return;
         };
         for slot in Slot::ALL {
             let others = &others[slot as usize];
-            if is_hopeless(rates.pay(&known.plus(&others.least))) {
+            if is_hopeless(rates.cost(&known.plus(&others.least))) {
                 continue;
             }
-            let known = known.plus(&rates.bill(&flow.stay(node, gap, slot)));
-            if is_hopeless(rates.pay(&known.plus(&others.least))) {
+            let known = known.plus(&flow.stay(node, gap, slot));
+            if is_hopeless(rates.cost(&known.plus(&others.least))) {
                 continue;
             }
             for other in &others.each {
-                look(rates.pay(&known.plus(other)));
+                look(rates.cost(&known.plus(other)));
             }
         }
     }
@@ -94,7 +93,6 @@ impl Rest {
 /// What the slots other than the one that stays add at a stop.
 fn alternatives(
     flow: &Flow<'_>,
-    rates: &Rates,
     above: &Node,
     stop: usize,
     stays: Slot,
@@ -102,16 +100,18 @@ fn alternatives(
 ) -> Vec<Bill> {
     let mut found = Vec::new();
     for tile in tiles {
-        let orders = flow.orders(&above.at, tile);
-        let mut inner = orders.iter().filter(|o| o.inner == Some(still_class(stays))).copied().peekable();
-        let plain = Order {
-            inner: Some(still_class(stays)),
-            ..Order::default()
-        };
-        let alone = inner.peek().is_none().then_some(plain);
-        for order in inner.chain(alone) {
-            let next = flow.descend_without(above, stop - 1, tile, order, Some(stays));
-            add(&mut found, rates.bill(&next.counts));
+        let mut step = flow.step(above, stop - 1, *tile);
+        let is_own = |o: &Order| o.inner == Some(still_class(stays));
+        let mut orders = step.orders();
+        orders.retain(|o| is_own(o));
+        if orders.is_empty() {
+            orders.push(Order {
+                inner: Some(still_class(stays)),
+                ..Order::default()
+            });
+        }
+        for order in orders {
+            add(&mut found, step.take(order, Some(stays)).bill);
         }
     }
     found

@@ -104,7 +104,7 @@ impl<'a> Space<'a> {
             .collect();
         let memories = (0..chain.levels.len()).filter(|&l| chain.memory(l).is_some());
         if ranks.len() > RANKS
-            || 2 * chain.levels.len() > super::counts::TILES
+            || chain.levels.len() > super::goal::LEVELS
             || 2 * memories.count() > super::goal::PORTS
         {
             return None;
