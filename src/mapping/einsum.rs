@@ -88,15 +88,54 @@ pub(super) fn read(reader: &Reader) -> Option<(Einsum, [String; 3])> {
             }
         };
     }
-    Some((
-        Einsum {
-            ranks,
-            lhs,
-            rhs,
-            acc,
-        },
-        names,
-    ))
+    let mut einsum = Einsum {
+        ranks,
+        lhs,
+        rhs,
+        acc,
+    };
+    if let Some(table) = reader.table("stored") {
+        read_stored(&table, &mut einsum, &names);
+        table.finish();
+    }
+    Some((einsum, names))
+}
+
+/// Sizes of tensors as they are stored, one per axis: points beyond are padding, which nobody reads.
+fn read_stored(reader: &Reader, einsum: &mut Einsum, names: &[String; 3]) {
+    for (name, node) in reader.all() {
+        let Some(slot) = names.iter().position(|n| n == name) else {
+            let message = format!("no tensor is called `{name}`");
+            let problem = reader.key_problem(name, Code::Reference, message);
+            reader.push(problem.help(format!("there are: {}", names.join(", "))));
+            continue;
+        };
+        let axes = match slot {
+            0 => &mut einsum.lhs,
+            1 => &mut einsum.rhs,
+            _ => &mut einsum.acc,
+        };
+        let Some(sizes) = node.as_list().filter(|l| l.len() == axes.len()) else {
+            let message = format!("`{name}` has {} axes, each needs a size", axes.len());
+            let problem = node.problem(Code::WrongType, message);
+            reader.push(problem.help("give a list of whole numbers, in the order of its axes"));
+            continue;
+        };
+        let ranks: SmallVec<[u64; 8]> = einsum.ranks.iter().map(|r| r.size).collect();
+        for (axis, node) in axes.iter_mut().zip(sizes) {
+            let Some(size) = reader.integer_of(name, node, 1..=MAX_SIZE) else {
+                continue;
+            };
+            let points = axis.distinct(&ranks);
+            if axis.terms.len() == 1 && size < points {
+                let message = format!("the loops touch {points} points of this axis, not {size}");
+                let problem = node.problem(Code::Disagreement, message);
+                reader.push(problem.help("only sums of two ranks reach into padding"));
+                continue;
+            }
+            axis.size = size;
+        }
+    }
 }
 
 /// `Inputs[C, 2*P + R]`.

@@ -166,8 +166,7 @@ fn check_factors(einsum: &Einsum, nest: &Nest, lines: &[Node], problems: &mut Pr
     }
 }
 
-/// A memory's tiles are per instance: loops of a fan-out stand below everything outside of it, above
-/// everything inside, and use no more instances than there are.
+/// Loops of a fan-out stand above the memories inside of it, and use no more instances than there are.
 fn check_places(
     nest: &Nest,
     system: &System,
@@ -176,41 +175,28 @@ fn check_places(
     problems: &mut Problems,
 ) {
     let mut used: Vec<((u16, u8), u64)> = Vec::new();
-    let mut deepest = 0;
     for (i, step) in nest.steps.iter().enumerate() {
-        match step {
-            Step::Keep { level, .. } => {
-                if *level < deepest {
-                    let message = "a memory outside of a fan-out is kept below the fan-out's loops";
-                    problems.push(lines[i].problem(Code::Disagreement, message));
-                }
-            }
-            Step::Loop(l) => {
-                let Some(place) = l.place else { continue };
-                deepest = deepest.max(place.level);
-                let inner_keep =
-                    |s: &Step| matches!(s, Step::Keep { level, .. } if *level > place.level);
-                if nest.steps[..i].iter().any(inner_keep) {
-                    let message = "a loop of a fan-out stands below a memory inside of it";
-                    problems.push(lines[i].problem(Code::Disagreement, message));
-                }
-                let key = (place.level, place.axis);
-                let at = used.iter().position(|u| u.0 == key).unwrap_or_else(|| {
-                    used.push((key, 1));
-                    used.len() - 1
-                });
-                used[at].1 = used[at].1.saturating_mul(l.factor);
-                let size =
-                    chain.axes(system, usize::from(place.level))[usize::from(place.axis)].size;
-                if used[at].1 > size {
-                    let name = chain.name(system, usize::from(place.level));
-                    let message = format!(
-                        "axis {} of `{name}` has {size} instances, the nest uses {}",
-                        place.axis, used[at].1
-                    );
-                    problems.push(lines[i].problem(Code::OutOfRange, message));
-                }
-            }
+        let Step::Loop(l) = step else { continue };
+        let Some(place) = l.place else { continue };
+        let inner_keep = |s: &Step| matches!(s, Step::Keep { level, .. } if *level > place.level);
+        if nest.steps[..i].iter().any(inner_keep) {
+            let message = "a loop of a fan-out stands below a memory inside of it";
+            problems.push(lines[i].problem(Code::Disagreement, message));
+        }
+        let key = (place.level, place.axis);
+        let at = used.iter().position(|u| u.0 == key).unwrap_or_else(|| {
+            used.push((key, 1));
+            used.len() - 1
+        });
+        used[at].1 = used[at].1.saturating_mul(l.factor);
+        let size = chain.axes(system, usize::from(place.level))[usize::from(place.axis)].size;
+        if used[at].1 > size {
+            let name = chain.name(system, usize::from(place.level));
+            let message = format!(
+                "axis {} of `{name}` has {size} instances, the nest uses {}",
+                place.axis, used[at].1
+            );
+            problems.push(lines[i].problem(Code::OutOfRange, message));
         }
     }
 }
