@@ -20,8 +20,11 @@ const SIMBA: &str = include_str!("../hw-profiles/simba.toml");
 const NVDLA: &str = include_str!("../hw-profiles/nvdla-large.toml");
 const DEPFIN: &str = include_str!("../hw-profiles/depfin.toml");
 const DIANA: &str = include_str!("../hw-profiles/diana-digital.toml");
+const ZIGZAG_TPU: &str = include_str!("../hw-profiles/zigzag-tpu-like.toml");
+const ZIGZAG_TESLA: &str = include_str!("../hw-profiles/zigzag-tesla-npu-like.toml");
+const ZIGZAG_EDGE: &str = include_str!("../hw-profiles/zigzag-edge-tpu-like.toml");
 
-const SHIPPED: [(&str, &str); 11] = [
+const SHIPPED: [(&str, &str); 14] = [
     ("h100-sxm", H100),
     ("a100-sxm-80gb", A100),
     ("jetson-agx-orin", ORIN),
@@ -33,6 +36,9 @@ const SHIPPED: [(&str, &str); 11] = [
     ("nvdla-large", NVDLA),
     ("depfin", DEPFIN),
     ("diana-digital", DIANA),
+    ("zigzag-tpu-like", ZIGZAG_TPU),
+    ("zigzag-tesla-npu-like", ZIGZAG_TESLA),
+    ("zigzag-edge-tpu-like", ZIGZAG_EDGE),
 ];
 
 /// A complete chip in data-sheet form.
