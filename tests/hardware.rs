@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use wattline::diag::{Code, Problem, Problems};
 use wattline::hardware::{
-    AxisRank, Class, Direction, Holds, Managed, Node, Profile, System, Tiles,
+    AxisRank, Buffering, Class, Direction, Holds, Managed, Node, Profile, System, Tiles,
 };
 use wattline::units::Quantity;
 use wattline::workload::{Dtype, Slot};
@@ -20,8 +20,11 @@ const SIMBA: &str = include_str!("../hw-profiles/simba.toml");
 const NVDLA: &str = include_str!("../hw-profiles/nvdla-large.toml");
 const DEPFIN: &str = include_str!("../hw-profiles/depfin.toml");
 const DIANA: &str = include_str!("../hw-profiles/diana-digital.toml");
+const ZIGZAG_TPU: &str = include_str!("../hw-profiles/zigzag-tpu-like.toml");
+const ZIGZAG_TESLA: &str = include_str!("../hw-profiles/zigzag-tesla-npu-like.toml");
+const ZIGZAG_EDGE: &str = include_str!("../hw-profiles/zigzag-edge-tpu-like.toml");
 
-const SHIPPED: [(&str, &str); 11] = [
+const SHIPPED: [(&str, &str); 14] = [
     ("h100-sxm", H100),
     ("a100-sxm-80gb", A100),
     ("jetson-agx-orin", ORIN),
@@ -33,6 +36,9 @@ const SHIPPED: [(&str, &str); 11] = [
     ("nvdla-large", NVDLA),
     ("depfin", DEPFIN),
     ("diana-digital", DIANA),
+    ("zigzag-tpu-like", ZIGZAG_TPU),
+    ("zigzag-tesla-npu-like", ZIGZAG_TESLA),
+    ("zigzag-edge-tpu-like", ZIGZAG_EDGE),
 ];
 
 /// A complete chip in data-sheet form.
@@ -134,7 +140,7 @@ fn systolic_arrays_hold_their_weights() {
         assert!(register.must_hold.rhs && !register.must_hold.lhs);
         assert_eq!(register.instances, system.arrays[0].instances);
         // Of both copies one is in use; the other one is the next weight.
-        assert_eq!(register.buffering, 2);
+        assert_eq!(register.buffering, Buffering::Copies(2));
         assert_eq!(system.arrays[0].stationary, Some(Slot::Rhs));
     }
     let v1 = evaluate(TPU_V1).expect("evaluates").arrays[0].systolic;
@@ -214,7 +220,9 @@ fn a_key_that_is_set_takes_effect() {
             .0,
         3e12
     );
-    assert_eq!(with("memory.l2.buffering", "4").memories[1].buffering, 4);
+    let buffering = |value: &str| with("memory.l2.buffering", value).memories[1].buffering;
+    assert_eq!(buffering("4"), Buffering::Copies(4));
+    assert_eq!(buffering("shared"), Buffering::Shared);
     assert_eq!(
         with("power.cap", "200 W").power.cap.map(|w| w.0),
         Some(200.0)

@@ -3,8 +3,8 @@
 use expect_test::{Expect, expect};
 use wattline::diag::Problems;
 use wattline::hardware::{
-    AxisRank, Compression, Diagonal, Holds, Managed, NetworkKind, Profile, Structured, System,
-    Tiles, Wires,
+    AxisRank, Buffering, Compression, Diagonal, Holds, Managed, NetworkKind, Profile, Structured,
+    System, Tiles, Wires,
 };
 use wattline::units::{Bytes, BytesPerSecond, JoulesPerByte};
 use wattline::workload::Slot;
@@ -149,13 +149,42 @@ fn blocks_make_an_energy_of_an_access_one_of_a_byte() {
     );
 }
 
+/// Shared buffers give all of their room; what fills more than half of it waits for its transfers.
+#[test]
+fn shared_buffers_reserve_nothing() {
+    for (value, usable, stalls) in [
+        ("1", 1.0, [true, true]),
+        ("2", 0.5, [false, false]),
+        ("'shared'", 1.0, [false, true]),
+    ] {
+        let glb = &with("glb", &format!("buffering = {value}")).memories[1];
+        assert_eq!(glb.usable(), glb.capacity * usable, "{value}");
+        let found = [0.5, 0.75].map(|share| glb.stalls_while_filled(glb.capacity * share));
+        assert_eq!(found, stalls, "{value}");
+    }
+    check(
+        "glb",
+        "buffering = 'share'",
+        &expect![[r#"
+        E0110 `memory.glb.buffering = share` is not known
+          --> chip.toml:14:13
+           |
+        14 | buffering = 'share'
+           |             ^^^^^^^
+           = help: give the number of copies, or "shared""#]],
+    );
+}
+
 #[test]
 fn queues_and_compression_are_read() {
     let text = "managed = 'fifo'\ncompression = { lhs = 'rle', acc = 'none' }";
     let glb = &with("glb", text).memories[1];
-    assert_eq!((glb.managed, glb.buffering), (Managed::Fifo, 1));
+    assert_eq!(
+        (glb.managed, glb.buffering),
+        (Managed::Fifo, Buffering::Copies(1))
+    );
     assert_eq!(glb.compression, [Some(Compression::Rle), None, None]);
-    assert!(!glb.stalls_while_filled());
+    assert!(!glb.stalls_while_filled(glb.capacity));
     check(
         "glb",
         "compression = { rhs = 'csr', lhs = 'zip' }",

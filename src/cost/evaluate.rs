@@ -5,6 +5,7 @@ use crate::mapping::{Chain, Convention, Level, Nest};
 use crate::units::{Bytes, Joules, Seconds};
 use crate::workload::{Dtype, Einsum, Slot};
 
+use super::blocks::{Charge, charges};
 use super::book::Traffic;
 use super::reuse::{Accesses, Widths, account};
 
@@ -77,9 +78,10 @@ impl Evaluation {
 
 /// Prices a nest under a convention.
 ///
-/// Accesses are charged in whole blocks where the memory has them, by slot, direction and instance. Time is
-/// the longest of the engine's and every memory's; Timeloop rounds each up to cycles. Leakage runs for that
-/// time, in Timeloop for the instances at work, otherwise for all of them.
+/// Accesses are charged in whole blocks where the memory has them: of every tile that moves, in Timeloop and
+/// AccelForge of all by slot, direction and instance. Time is the longest of the engine's and every memory's;
+/// Timeloop rounds each up to cycles. Leakage runs for that time, in Timeloop for the instances at work,
+/// otherwise for all of them.
 pub fn evaluate(
     einsum: &Einsum,
     dtype: Dtype,
@@ -98,6 +100,10 @@ pub fn evaluate(
         Convention::Timeloop | Convention::AccelForge => nest_cycles(array, dtype, nest),
     };
     let compute = Seconds(cycles / array.clock.0 / array.achievable);
+    let charges = match convention {
+        Convention::Physical => Some(charges(einsum, system, chain, nest, widths, convention)),
+        Convention::Timeloop | Convention::AccelForge => None,
+    };
     let mut levels = Vec::new();
     for (level, at) in chain.levels.iter().enumerate() {
         let Level::Memory { memory, .. } = *at else {
@@ -109,6 +115,7 @@ pub fn evaluate(
             nest,
             widths,
             convention,
+            charges.as_ref().map(|c| &c[level]),
             (level, memory),
         ));
     }
@@ -214,6 +221,7 @@ fn level_cost(
     nest: &Nest,
     widths: &Widths,
     convention: Convention,
+    charges: Option<&[Charge; 3]>,
     (level, memory): (usize, usize),
 ) -> LevelCost {
     let at = &system.memories[memory];
@@ -229,17 +237,21 @@ fn level_cost(
             count.filled(slot, widths),
             count.updated(slot, widths),
         );
-        tiles[slot as usize] = Bytes(count.tile * widths.of(slot));
+        tiles[slot as usize] = Bytes(count.kept(slot, widths));
         traffic.read += Bytes(read);
         traffic.written += Bytes(filled + updated);
-        for (bytes, each) in [
-            (read, at.read_energy),
-            (filled, at.write_energy),
-            (updated, at.write_energy),
-        ] {
+        let whole = |bytes: f64| in_blocks(at, bytes, instances);
+        let (read, written) = match charges.filter(|_| at.block.is_some()) {
+            Some(charges) => {
+                let charge = charges[slot as usize];
+                (charge.read, charge.written)
+            }
+            None => (whole(read), whole(filled) + whole(updated)),
+        };
+        for (bytes, each) in [(read, at.read_energy), (written, at.write_energy)] {
             match each {
-                Some(each) => energies[slot as usize] += each * in_blocks(at, bytes, instances),
-                None => is_known &= bytes == 0.0,
+                Some(each) => energies[slot as usize] += each * bytes,
+                None => is_known &= bytes == Bytes::ZERO,
             }
         }
     }

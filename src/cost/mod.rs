@@ -9,6 +9,7 @@
 //! ```
 
 mod attention;
+mod blocks;
 mod book;
 mod evaluate;
 mod halo;

@@ -56,7 +56,9 @@ pub fn price_nest(
                 cost.traffic[memory].read += bytes.read;
                 cost.traffic[memory].written += bytes.written;
                 cost.ports[memory] = cost.ports[memory].max(time);
-                if system.memories[memory].stalls_while_filled() {
+                let kept = Slot::ALL.map(|s| counts[s as usize].kept(s, widths));
+                let kept = Bytes(kept.iter().sum());
+                if system.memories[memory].stalls_while_filled(kept) {
                     let filled = |slot: Slot| match slot {
                         Slot::Acc => 0.0,
                         Slot::Lhs | Slot::Rhs => {

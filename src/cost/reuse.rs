@@ -62,6 +62,18 @@ pub struct Count {
 }
 
 impl Count {
+    /// Bytes that one instance keeps: at the width of a result where no partial sum passes.
+    pub fn kept(&self, slot: Slot, widths: &Widths) -> f64 {
+        let is_finished = self.updates > 0.0
+            && self.updates == self.finished_updates
+            && self.reads == self.finished_reads;
+        let width = match slot {
+            Slot::Acc if is_finished => widths.result.min(widths.partial),
+            Slot::Lhs | Slot::Rhs | Slot::Acc => widths.of(slot),
+        };
+        self.tile * width
+    }
+
     /// Bytes read.
     pub fn read(&self, slot: Slot, widths: &Widths) -> f64 {
         (self.reads - self.finished_reads) * widths.of(slot)
@@ -105,64 +117,93 @@ pub fn account(
         levels: SmallVec::from_elem([Count::default(); 3], n),
         delivered: SmallVec::from_elem([0.0; 3], n),
     };
-    let latched = system.arrays[chain.array].stationary;
-    for slot in Slot::ALL {
-        let mut parent: Option<usize> = None;
-        let engine = (nest.steps.len(), n);
-        for (step, level) in nest.keeps(slot).chain([engine]) {
-            let is_engine = level == n;
-            if !is_engine {
-                let extents = nest.extents_at(&sizes, step);
-                count.levels[level][slot as usize].tile =
-                    tile(einsum, slot, &extents, None, convention);
-            }
-            if let Some(parent) = parent {
-                let transfer = Transfer {
-                    einsum,
-                    system,
-                    chain,
-                    nest,
-                    slot,
-                    parent,
-                    child: step,
-                    convention,
-                };
-                // The engine has no latch except for the operand it keeps.
-                let stays = convention.tiles_stay() && (!is_engine || latched == Some(slot));
-                transfer.book(&mut count, &sizes, stays);
-            }
-            parent = (!is_engine).then_some(step);
-        }
-    }
+    each_transfer(einsum, system, chain, nest, convention, |transfer| {
+        let slot = transfer.slot;
+        let extents = transfer.nest.extents_at(&sizes, transfer.parent);
+        count.levels[transfer.level(transfer.parent)][slot as usize].tile =
+            tile(einsum, slot, &extents, None, convention);
+        transfer.book(&mut count, &sizes);
+    });
     count
 }
 
+/// Visits every pair of places between which a slot moves, outermost first.
+pub(super) fn each_transfer(
+    einsum: &Einsum,
+    system: &System,
+    chain: &Chain,
+    nest: &Nest,
+    convention: Convention,
+    mut visit: impl FnMut(&Transfer),
+) {
+    let latched = system.arrays[chain.array].stationary;
+    for slot in Slot::ALL {
+        let nest = &*nest.seen_by(slot);
+        let mut keeps = nest.keeps(slot).map(|(step, _)| step).peekable();
+        while let Some(parent) = keeps.next() {
+            let next = keeps.peek().copied();
+            // The engine has no latch except for the operand it keeps.
+            let is_latched = next.is_some() || latched == Some(slot);
+            visit(&Transfer {
+                einsum,
+                system,
+                chain,
+                nest,
+                slot,
+                parent,
+                child: next.unwrap_or(nest.steps.len()),
+                stays: convention.tiles_stay() && is_latched,
+                convention,
+            });
+        }
+    }
+}
+
 /// What crosses between two places where a slot is kept.
-struct Transfer<'a> {
+pub(super) struct Transfer<'a> {
     einsum: &'a Einsum,
     system: &'a System,
     chain: &'a Chain,
     nest: &'a Nest,
-    slot: Slot,
+    pub(super) slot: Slot,
     /// Step that keeps it further out.
     parent: usize,
     /// Step that keeps it further in; behind the last step the engine.
     child: usize,
+    /// Whether a tile stays further in until another one comes.
+    stays: bool,
     convention: Convention,
 }
 
 impl Transfer<'_> {
-    /// Books the accesses at both ends and in between.
-    fn book(&self, count: &mut Accesses, sizes: &Extents, stays: bool) {
-        let walk = Walk {
+    /// Levels of both ends; the engine's is behind the last.
+    pub(super) fn ends(&self) -> (usize, usize) {
+        (self.level(self.parent), self.level(self.child))
+    }
+
+    /// What crosses in all, and what would if no temporal loop repeated it, in whole blocks.
+    pub(super) fn flows(&self, sizes: &Extents, blocks: Blocks) -> (Flow, Flow) {
+        let mut walk = self.walk(sizes);
+        walk.blocks = blocks;
+        (walk.run(sizes, Visits::All), walk.run(sizes, Visits::Once))
+    }
+
+    fn walk(&self, sizes: &Extents) -> Walk<'_> {
+        Walk {
             einsum: self.einsum,
             slot: self.slot,
             convention: self.convention,
             loops: self.loops(sizes),
-            stays,
+            stays: self.stays,
             merged: self.merged(sizes),
-        };
-        let (parent, child) = (self.level(self.parent), self.level(self.child));
+            blocks: Blocks::default(),
+        }
+    }
+
+    /// Books the accesses at both ends and in between.
+    fn book(&self, count: &mut Accesses, sizes: &Extents) {
+        let walk = self.walk(sizes);
+        let (parent, child) = self.ends();
         let is_engine = child == self.chain.levels.len();
         let slot = self.slot as usize;
         let visits = walk.run(sizes, Visits::All);
@@ -367,13 +408,13 @@ enum Visits {
 
 /// Elements that cross between a level and its child.
 #[derive(Clone, Copy, Debug, Default)]
-struct Flow {
+pub(super) struct Flow {
     /// Over all instances of the child.
-    fills: f64,
+    pub(super) fills: f64,
     /// As far as the network does not merge copies.
-    reads: f64,
+    pub(super) reads: f64,
     /// Each once for every instance of the parent that has it.
-    base: f64,
+    pub(super) base: f64,
     /// Whether no instance sees more than one tile.
     still: bool,
 }
@@ -386,6 +427,22 @@ impl Flow {
     }
 }
 
+/// Elements of a block at both ends of a transfer: every tile that moves takes whole ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Blocks {
+    /// Further out, where the tiles of all children that move at once count together.
+    pub(super) parent: Option<f64>,
+    /// Further in.
+    pub(super) child: Option<f64>,
+}
+
+impl Blocks {
+    fn whole(block: Option<f64>, elements: f64) -> f64 {
+        // What is lost in multiplying must not start another block.
+        block.map_or(elements, |b| (elements / b - 1e-9).ceil() * b)
+    }
+}
+
 struct Walk<'a> {
     einsum: &'a Einsum,
     slot: Slot,
@@ -393,6 +450,7 @@ struct Walk<'a> {
     loops: SmallVec<[Seen; 16]>,
     stays: bool,
     merged: f64,
+    blocks: Blocks,
 }
 
 impl Walk<'_> {
@@ -402,6 +460,13 @@ impl Walk<'_> {
         flow.reads *= self.merged;
         flow.base *= self.merged;
         flow
+    }
+
+    /// Different tiles that one instance of the parent moves at once.
+    fn together(&self) -> f64 {
+        let side_by_side = |s: &&Seen| s.inside && s.moves && s.step.place.is_some();
+        let loops = self.loops.iter().filter(side_by_side);
+        loops.map(|s| s.step.factor as f64).product::<f64>() * self.merged
     }
 
     /// What crosses while the loops from `at` inwards run once, starting with nothing there.
@@ -414,10 +479,12 @@ impl Walk<'_> {
     ) -> Flow {
         let Some(seen) = self.loops.get(at) else {
             let elements = tile(self.einsum, self.slot, extents, slide, self.convention);
+            let together = self.together();
+            let read = Blocks::whole(self.blocks.parent, elements * together) / together;
             return Flow {
-                fills: elements,
-                reads: elements,
-                base: elements,
+                fills: Blocks::whole(self.blocks.child, elements),
+                reads: read,
+                base: read,
                 still: true,
             };
         };

@@ -1,8 +1,29 @@
 //! What memories, wires and engines can do beyond holding, delivering and multiplying.
 
+use std::fmt;
+
 use super::system::AxisRank;
 use crate::units::{Bytes, BytesPerSecond, Seconds};
 use crate::workload::Slot;
+
+/// How a memory takes in the next tiles while the present ones are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Buffering {
+    /// Room for so many tile sets is set apart: with 1 transfers are exposed, with 2 they are hidden and half of
+    /// the capacity is usable.
+    Copies(u32),
+    /// All of the capacity is usable; transfers are hidden where the tiles fit twice, else exposed.
+    Shared,
+}
+
+impl fmt::Display for Buffering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Copies(n) => n.fmt(f),
+            Self::Shared => f.write_str("shared"),
+        }
+    }
+}
 
 /// How zeros of an operand are left out of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@ use super::slots;
 use super::tree::Placed;
 use crate::diag::Code;
 use crate::document::{Node as Value, Reader};
-use crate::hardware::{Class, Direction, Managed, Memory, Port};
+use crate::hardware::{Buffering, Class, Direction, Managed, Memory, Port};
 use crate::technology::{self, MemoryKind};
 use crate::units::{Bytes, BytesPerSecond, Dimension, JoulesPerByte, SquareMeters};
 
@@ -117,17 +117,28 @@ fn managed(chip: &Chip, reader: &Reader, below_root: bool) -> Managed {
 }
 
 /// A list stands for a range that a mapping may choose from; its first value is taken.
-fn buffering(chip: &Chip, reader: &Reader, kind: MemoryKind, managed: Managed) -> u32 {
+fn buffering(chip: &Chip, reader: &Reader, kind: MemoryKind, managed: Managed) -> Buffering {
     let node = reader.get("buffering").map(|node| match node.as_list() {
         Some([first, ..]) => first,
         Some([]) | None => node,
     });
-    let found = node.and_then(|node| reader.integer_of("buffering", node, 1..=64));
+    let found = node.and_then(|node| match node.as_text() {
+        Some("shared") => Some(Buffering::Shared),
+        Some(text) if text.starts_with(char::is_alphabetic) => {
+            let message = format!("`{} = {text}` is not known", reader.path_of("buffering"));
+            let problem = node.problem(Code::Reference, message);
+            reader.push(problem.help("give the number of copies, or \"shared\""));
+            None
+        }
+        Some(_) | None => {
+            let copies = reader.integer_of("buffering", node, 1..=64)?;
+            u32::try_from(copies).ok().map(Buffering::Copies)
+        }
+    });
     let is_double = kind == MemoryKind::Sram && managed == Managed::Software;
-    let default = if is_double { 2 } else { 1 };
+    let default = Buffering::Copies(if is_double { 2 } else { 1 });
     let reason = "software-managed SRAM overlaps transfers with work, others hold one copy";
-    let value = chip.or(found, reader, "buffering", default, reason);
-    u32::try_from(value).unwrap_or(1)
+    chip.or(found, reader, "buffering", default, reason)
 }
 
 fn ports(

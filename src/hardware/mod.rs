@@ -47,7 +47,9 @@ mod systolic;
 mod tree;
 mod zeros;
 
-pub use features::{Compression, Diagonal, NetworkKind, Structured, Systolic, Wires, ZeroSupport};
+pub use features::{
+    Buffering, Compression, Diagonal, NetworkKind, Structured, Systolic, Wires, ZeroSupport,
+};
 pub use profile::Profile;
 pub use system::{
     Array, Assumed, AxisRank, Class, Direction, FanAxis, Fanout, Holds, Link, Managed, Memory,

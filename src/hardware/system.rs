@@ -1,6 +1,8 @@
 //! A chip as checked and evaluated: the component tree with figures, every one of them resolved.
 
-use super::features::{Compression, Diagonal, NetworkKind, Systolic, Wires, ZeroSupport};
+use super::features::{
+    Buffering, Compression, Diagonal, NetworkKind, Systolic, Wires, ZeroSupport,
+};
 use crate::technology::MemoryKind;
 use crate::units::{
     Bytes, BytesPerSecond, Hertz, Joules, JoulesPerByte, MacsPerSecond, Meters, OpsPerSecond,
@@ -107,8 +109,8 @@ pub struct Memory {
     pub block: Option<Bytes>,
     /// How it is managed.
     pub managed: Managed,
-    /// 1: transfers are exposed; 2: double buffered, which halves the usable capacity.
-    pub buffering: u32,
+    /// How the next tiles arrive.
+    pub buffering: Buffering,
     /// At least one.
     pub ports: Vec<Port>,
     /// Copies in the whole chip.
@@ -524,13 +526,20 @@ impl Memory {
 
     /// Capacity one tile set may use: the rest is the other half of the double buffer.
     pub fn usable(&self) -> Bytes {
-        self.capacity / f64::from(self.buffering.max(1))
+        match self.buffering {
+            Buffering::Copies(n) => self.capacity / f64::from(n.max(1)),
+            Buffering::Shared => self.capacity,
+        }
     }
 
-    /// True if nothing can be read while a tile arrives: one buffer, and no ports to spare as register
-    /// files have them.
-    pub fn stalls_while_filled(&self) -> bool {
-        self.buffering <= 1 && self.kind == MemoryKind::Sram && self.managed == Managed::Software
+    /// True if nothing can be read while a tile arrives: no room for another one beside those `kept`, and no
+    /// ports to spare as register files have them.
+    pub fn stalls_while_filled(&self, kept: Bytes) -> bool {
+        let has_room = match self.buffering {
+            Buffering::Copies(n) => n > 1,
+            Buffering::Shared => kept * 2.0 <= self.capacity,
+        };
+        !has_room && self.kind == MemoryKind::Sram && self.managed == Managed::Software
     }
 
     /// True if the memory is part of the die.

@@ -13,6 +13,7 @@
 
 mod chain;
 mod convention;
+mod einsum;
 mod names;
 mod nest;
 mod problem;

@@ -1,5 +1,6 @@
 //! Loops and the places where tiles are kept, and the extents that follow from them.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use smallvec::SmallVec;
@@ -109,6 +110,38 @@ impl Nest {
             Step::Keep { level, slots } if slots[slot as usize] => Some((i, usize::from(*level))),
             Step::Keep { .. } | Step::Loop(_) => None,
         })
+    }
+
+    /// The nest as a slot sees it: loops of a fan-out stand below every memory outside of it that keeps the slot.
+    ///
+    /// One tensor may be kept inside of a fan-out further out than another one is outside of it; the text has one
+    /// place for the loop, so that it moves down for those that are.
+    pub fn seen_by(&self, slot: Slot) -> Cow<'_, Self> {
+        let lowest = |i: usize, step: &Step| {
+            let Step::Loop(Loop {
+                place: Some(at), ..
+            }) = step
+            else {
+                return None;
+            };
+            let outside = |&(keep, level): &(usize, usize)| keep > i && level < at.level.into();
+            self.keeps(slot).filter(outside).last().map(|k| k.0)
+        };
+        let late: Vec<(usize, usize)> = (self.steps.iter().enumerate())
+            .filter_map(|(i, step)| Some((i, lowest(i, step)?)))
+            .collect();
+        if late.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut steps = Vec::with_capacity(self.steps.len());
+        for (i, step) in self.steps.iter().enumerate() {
+            if !late.iter().any(|l| l.0 == i) {
+                steps.push(*step);
+            }
+            let below = late.iter().filter(|l| l.1 == i);
+            steps.extend(below.map(|l| self.steps[l.0]));
+        }
+        Cow::Owned(Self { steps })
     }
 
     /// What the loops before a step leave of each rank.

@@ -1,19 +1,13 @@
 //! A mapping problem as a file states it: an Einsum, widths, a convention, and perhaps a loop nest.
 
-use smallvec::{SmallVec, smallvec};
-
 use crate::diag::{Code, Problem, Problems, Source};
 use crate::document::{Context, Node, Reader, Table};
 use crate::expr::Environment;
 use crate::hardware::System;
-use crate::workload::{Axis, Class, Dtype, Einsum, Projection, Rank, RankName, Slot, Term};
+use crate::workload::{Class, Dtype, Einsum, Slot};
 
-use super::{Chain, Convention, Nest, Step, text};
+use super::{Chain, Convention, Nest, Step, einsum, text};
 
-/// Most iterations of a rank.
-const MAX_SIZE: u64 = 1 << 40;
-/// Most ranks of an Einsum.
-const MAX_RANKS: usize = 16;
 /// Most combinations of whole and smaller last tiles over the ranks.
 const MAX_KINDS: f64 = 65_536.0;
 /// Most steps of a nest.
@@ -172,8 +166,7 @@ fn check_factors(einsum: &Einsum, nest: &Nest, lines: &[Node], problems: &mut Pr
     }
 }
 
-/// A memory's tiles are per instance: loops of a fan-out stand below everything outside of it, above
-/// everything inside, and use no more instances than there are.
+/// Loops of a fan-out stand above the memories inside of it, and use no more instances than there are.
 fn check_places(
     nest: &Nest,
     system: &System,
@@ -182,41 +175,28 @@ fn check_places(
     problems: &mut Problems,
 ) {
     let mut used: Vec<((u16, u8), u64)> = Vec::new();
-    let mut deepest = 0;
     for (i, step) in nest.steps.iter().enumerate() {
-        match step {
-            Step::Keep { level, .. } => {
-                if *level < deepest {
-                    let message = "a memory outside of a fan-out is kept below the fan-out's loops";
-                    problems.push(lines[i].problem(Code::Disagreement, message));
-                }
-            }
-            Step::Loop(l) => {
-                let Some(place) = l.place else { continue };
-                deepest = deepest.max(place.level);
-                let inner_keep =
-                    |s: &Step| matches!(s, Step::Keep { level, .. } if *level > place.level);
-                if nest.steps[..i].iter().any(inner_keep) {
-                    let message = "a loop of a fan-out stands below a memory inside of it";
-                    problems.push(lines[i].problem(Code::Disagreement, message));
-                }
-                let key = (place.level, place.axis);
-                let at = used.iter().position(|u| u.0 == key).unwrap_or_else(|| {
-                    used.push((key, 1));
-                    used.len() - 1
-                });
-                used[at].1 = used[at].1.saturating_mul(l.factor);
-                let size =
-                    chain.axes(system, usize::from(place.level))[usize::from(place.axis)].size;
-                if used[at].1 > size {
-                    let name = chain.name(system, usize::from(place.level));
-                    let message = format!(
-                        "axis {} of `{name}` has {size} instances, the nest uses {}",
-                        place.axis, used[at].1
-                    );
-                    problems.push(lines[i].problem(Code::OutOfRange, message));
-                }
-            }
+        let Step::Loop(l) = step else { continue };
+        let Some(place) = l.place else { continue };
+        let inner_keep = |s: &Step| matches!(s, Step::Keep { level, .. } if *level > place.level);
+        if nest.steps[..i].iter().any(inner_keep) {
+            let message = "a loop of a fan-out stands below a memory inside of it";
+            problems.push(lines[i].problem(Code::Disagreement, message));
+        }
+        let key = (place.level, place.axis);
+        let at = used.iter().position(|u| u.0 == key).unwrap_or_else(|| {
+            used.push((key, 1));
+            used.len() - 1
+        });
+        used[at].1 = used[at].1.saturating_mul(l.factor);
+        let size = chain.axes(system, usize::from(place.level))[usize::from(place.axis)].size;
+        if used[at].1 > size {
+            let name = chain.name(system, usize::from(place.level));
+            let message = format!(
+                "axis {} of `{name}` has {size} instances, the nest uses {}",
+                place.axis, used[at].1
+            );
+            problems.push(lines[i].problem(Code::OutOfRange, message));
         }
     }
 }
@@ -228,12 +208,12 @@ fn read(reader: &Reader) -> Option<MapProblem> {
     let convention = reader.choice("convention", &conventions);
     let dtypes: Vec<(&str, Dtype)> = Dtype::ALL.iter().map(|d| (d.name(), *d)).collect();
     let dtype = reader.choice("dtype", &dtypes);
-    let Some(einsum) = reader.table("einsum") else {
+    let Some(table) = reader.table("einsum") else {
         reader.missing("einsum", "e.g. [einsum] with ranks, lhs, rhs and acc");
         return None;
     };
-    let stated = read_einsum(&einsum);
-    einsum.finish();
+    let stated = einsum::read(&table);
+    table.finish();
     let width = dtype.map_or(8.0, |d| d.stored_bytes() * 8.0);
     let mut bits = [width; 3];
     let mut result_bits = width;
@@ -278,146 +258,4 @@ fn read(reader: &Reader) -> Option<MapProblem> {
         convention: convention.unwrap_or_default(),
         lines,
     })
-}
-
-fn read_einsum(reader: &Reader) -> Option<(Einsum, [String; 3])> {
-    let mut ranks: SmallVec<[Rank; 8]> = SmallVec::new();
-    match reader.table("ranks") {
-        None => reader.missing("ranks", "e.g. ranks = { M = 64, N = 64, K = 64 }"),
-        Some(table) => {
-            for (name, node) in table.all() {
-                let size = table.integer_of(name, node, 1..=MAX_SIZE);
-                let is_word = name.chars().all(|c| c.is_alphanumeric() || c == '_')
-                    && name.starts_with(char::is_alphabetic);
-                match RankName::new(name).filter(|_| is_word) {
-                    Some(name) => ranks.push(Rank {
-                        name,
-                        size: size.unwrap_or(1),
-                        class: Class::G,
-                    }),
-                    None => {
-                        let longest = RankName::LONGEST;
-                        let message = format!("`{name}` cannot be the name of a rank");
-                        let problem = table.key_problem(name, Code::OutOfRange, message);
-                        table.push(problem.help(format!(
-                            "use a letter first, then letters, digits and _, at most {longest}"
-                        )));
-                    }
-                }
-            }
-            table.finish();
-        }
-    }
-    if ranks.len() > MAX_RANKS {
-        let message = format!("an Einsum has at most {MAX_RANKS} ranks");
-        reader.push(reader.key_problem("ranks", Code::OutOfRange, message));
-        return None;
-    }
-    let all = [("lhs", Slot::Lhs), ("rhs", Slot::Rhs), ("acc", Slot::Acc)];
-    let [lhs, rhs, acc] = all.map(|(key, _)| {
-        let text = reader.required_string(key, "e.g. lhs = \"Inputs[C, P+R]\"")?;
-        match projection(text, &ranks) {
-            Ok(found) => Some(found),
-            Err((message, help)) => {
-                reader.push(
-                    reader
-                        .get(key)?
-                        .problem(Code::Reference, message)
-                        .help(help),
-                );
-                None
-            }
-        }
-    });
-    let ((lhs_name, lhs), (rhs_name, rhs), (acc_name, acc)) = (lhs?, rhs?, acc?);
-    let names = [lhs_name, rhs_name, acc_name];
-    if names[0] == names[1] || names[0] == names[2] || names[1] == names[2] {
-        let message = "the three tensors need three names";
-        reader.push(reader.key_problem("acc", Code::Disagreement, message));
-        return None;
-    }
-    for (i, rank) in ranks.iter_mut().enumerate() {
-        let has = |p: &Projection| {
-            p.iter()
-                .flat_map(|a| &a.terms)
-                .any(|t| usize::from(t.rank) == i)
-        };
-        rank.class = match (has(&lhs), has(&rhs), has(&acc)) {
-            (true, true, true) => Class::G,
-            (true, false, true) => Class::M,
-            (false, true, true) => Class::N,
-            (true, true, false) => Class::K,
-            (false, false, _) | (_, false, false) | (false, _, false) => {
-                let message = format!("rank `{}` must stand in at least two tensors", rank.name);
-                let problem = reader.key_problem("ranks", Code::Disagreement, message);
-                reader
-                    .push(problem.help("fold it into another rank, or give it size 1 and drop it"));
-                return None;
-            }
-        };
-    }
-    Some((
-        Einsum {
-            ranks,
-            lhs,
-            rhs,
-            acc,
-        },
-        names,
-    ))
-}
-
-/// `Inputs[C, 2*P + R]`.
-fn projection(text: &str, ranks: &[Rank]) -> Result<(String, Projection), (String, String)> {
-    let form = || "tensors read `Inputs[C, 2*P + R]`".to_owned();
-    let parts = text
-        .trim()
-        .strip_suffix(']')
-        .and_then(|t| t.split_once('['));
-    let Some((name, inside)) = parts else {
-        return Err((format!("`{text}` is no tensor"), form()));
-    };
-    let name = name.trim();
-    let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || !name.chars().all(is_plain) {
-        return Err((format!("`{name}` cannot be the name of a tensor"), form()));
-    }
-    let mut found = Projection::new();
-    for part in inside.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-        let mut terms: SmallVec<[Term; 2]> = smallvec![];
-        for term in part.split('+').map(str::trim) {
-            let (coefficient, rank) = term.split_once('*').unwrap_or(("1", term));
-            let coefficient = coefficient.trim().parse().ok().filter(|c| *c >= 1);
-            let index = ranks.iter().position(|r| r.name.as_str() == rank.trim());
-            let (Some(coefficient), Some(index)) = (coefficient, index) else {
-                let names: Vec<&str> = ranks.iter().map(|r| r.name.as_str()).collect();
-                let help = format!("{}; ranks: {}", form(), names.join(", "));
-                return Err((format!("`{term}` is no multiple of a rank"), help));
-            };
-            terms.push(Term {
-                rank: index as u8,
-                coefficient,
-            });
-        }
-        let used = |t: &Term| {
-            found
-                .iter()
-                .flat_map(|a: &Axis| &a.terms)
-                .any(|u| u.rank == t.rank)
-        };
-        let twice = terms.iter().any(used) || (terms.len() == 2 && terms[0].rank == terms[1].rank);
-        if terms.len() > 2 || twice {
-            let message = format!("`{part}`: an axis adds at most two ranks, each used once");
-            return Err((message, form()));
-        }
-        let reach = terms
-            .iter()
-            .map(|t| u64::from(t.coefficient).saturating_mul(ranks[usize::from(t.rank)].size - 1));
-        let size = reach.fold(1, u64::saturating_add);
-        found.push(Axis { terms, size });
-    }
-    if found.len() > 5 {
-        return Err((format!("`{name}` has more than 5 axes"), form()));
-    }
-    Ok((name.to_owned(), found))
 }
