@@ -29,6 +29,7 @@
 
 mod assign;
 mod chip;
+mod dataflow;
 mod engine;
 mod evaluate;
 mod fanout;
@@ -47,7 +48,9 @@ mod systolic;
 mod tree;
 mod zeros;
 
-pub use features::{Compression, Diagonal, NetworkKind, Structured, Systolic, Wires, ZeroSupport};
+pub use features::{
+    Compression, Diagonal, NetworkKind, RowStationary, Structured, Systolic, Wires, ZeroSupport,
+};
 pub use profile::Profile;
 pub use system::{
     Array, Assumed, AxisRank, Class, Direction, FanAxis, Fanout, Holds, Link, Managed, Memory,

@@ -6,8 +6,10 @@
 //! choose first. Library-tile chips choose among their tiles and splits of the sum.
 
 mod library;
+mod row_stationary;
 mod search;
 mod spatial;
 mod tiles;
 
+pub use row_stationary::{RowChoice, price_row_stationary, row_stationary};
 pub use search::{Candidates, NoMapping, Objective, Request, best, best_of, candidates, proposals};

@@ -16,6 +16,7 @@ mod convention;
 mod names;
 mod nest;
 mod problem;
+mod row_stationary;
 mod text;
 
 pub use chain::{Chain, Level};
@@ -23,3 +24,4 @@ pub use convention::Convention;
 pub use names::names;
 pub use nest::{Extents, Loop, Nest, Place, Step};
 pub use problem::MapProblem;
+pub use row_stationary::{ConvSizes, RowPlan, Side};

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use crate::cost::{Cost, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector};
 use crate::hardware::System;
-use crate::mapper::{NoMapping, Objective, Request, best_of, candidates};
+use crate::mapper::{NoMapping, Objective, Request, best_of, candidates, price_row_stationary};
 use crate::schedule::Fusion;
 use crate::units::Bytes;
 use crate::workload::{
@@ -243,6 +243,9 @@ impl Question {
                     zeros: zeros.as_deref().unwrap_or(&none),
                     objective: Objective::Latency,
                 };
+                if let Some(cost) = price_row_stationary(system, &request) {
+                    return Ok(cost);
+                }
                 let bits = [widths.lhs, widths.rhs, widths.partial].map(f64::to_bits);
                 memo.with_nests(
                     key(chip.shape, &(einsum, executed, bits)),
