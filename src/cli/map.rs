@@ -4,8 +4,8 @@ use crate::catalog;
 use crate::cost::{Evaluation, Widths, evaluate, sparse::Zeros};
 use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
-use crate::mapper::{self, Objective, Request};
-use crate::mapping::{Chain, MapProblem, Nest};
+use crate::mapper::{self, Objective, Request, row_stationary};
+use crate::mapping::{Chain, Convention, MapProblem, Nest};
 use crate::record::MapDocument;
 use crate::report::{Cell, Column, Table};
 use crate::units::{Bytes, Joules, Seconds, significant};
@@ -16,6 +16,11 @@ use super::console::{Console, width};
 use super::load;
 use super::run_text::UNKNOWN;
 use super::start::Answer;
+
+/// Why the search for a nest stopped.
+const HEURISTIC: &str = "every nest of the heuristic list was priced; not proven optimal";
+const LEAST_WORDS: &str = "of all row-stationary plans that fit, the one of the fewest words of main memory, then \
+                           of the buffer, then cycles";
 
 pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Problems> {
     let problem = MapProblem::parse(&catalog::problem(&args.problem)?.source()?)?;
@@ -59,16 +64,28 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
                 zeros: &Zeros::none(),
                 objective: Objective::Energy,
             };
-            let (nest, evaluation, tried) = searched(&system, array, &request, price)?;
-            (nest, evaluation, Some(tried))
+            let fixed = row_stationary(&system, &request);
+            let is_physical = problem.convention == Convention::Physical;
+            match fixed.filter(|_| is_physical && array == 0) {
+                Some(choice) => {
+                    let (evaluation, nest) = choice
+                        .work(&system, &request)
+                        .evaluate(&problem.einsum, &choice.plan);
+                    (nest, evaluation, Some((choice.tried, LEAST_WORDS)))
+                }
+                None => {
+                    let (nest, evaluation, tried) = searched(&system, array, &request, price)?;
+                    (nest, evaluation, Some((tried, HEURISTIC)))
+                }
+            }
         }
     };
     let lines = problem.write(&nest, &system, &chain);
     let mut document = MapDocument::of(&problem, &system, &evaluation, &widths, lines);
-    if let Some(tried) = tried {
+    if let Some((tried, stopped)) = tried {
         document.origin = "search";
         document.tried = tried;
-        document.stopped = "every nest of the heuristic list was priced; not proven optimal".into();
+        document.stopped = stopped.into();
     }
     console.warn(&warnings);
     match console.format {

@@ -14,6 +14,7 @@ use crate::units::{Bytes, Seconds};
 use crate::workload::{Dtype, Einsum, Slot};
 
 use super::book::{Cost, Traffic};
+use super::evaluate::{Counted, Evaluation, evaluate_counted};
 use super::nest::Work;
 use super::reuse::{Accesses, Widths, account};
 use super::sparse::Zeros;
@@ -168,6 +169,30 @@ impl RowWork<'_> {
             plan.f
         ));
         (cost, nest)
+    }
+
+    /// Accesses, energy and time of a plan as [`evaluate`](super::evaluate) gives them for any nest, without zeros.
+    pub fn evaluate(&self, einsum: &Einsum, plan: &RowPlan) -> (Evaluation, Nest) {
+        let (cost, nest) = self.price(einsum, plan, &Zeros::none());
+        let chain = Chain::of(self.system, 0);
+        let counted = Counted {
+            einsum,
+            dtype: self.dtype,
+            system: self.system,
+            chain: &chain,
+            nest: &nest,
+            widths: self.widths,
+            convention: Convention::Physical,
+        };
+        let accesses = self.accesses(einsum, plan, &chain, &nest);
+        let found = evaluate_counted(&counted, accesses);
+        let timed = Evaluation {
+            cycles: self.cycles(plan),
+            compute: cost.matrix,
+            latency: cost.alone(self.system, 1.0),
+            ..found
+        };
+        (timed, nest)
     }
 
     /// The accounting of a nest, with the inputs that main memory and the buffer give.

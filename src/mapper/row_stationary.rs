@@ -25,6 +25,21 @@ pub struct RowChoice<'a> {
     pub conv: ConvSizes,
     /// The plan of the fewest coded words of main memory, then of the buffer, then cycles.
     pub plan: RowPlan,
+    /// Plans that fit.
+    pub tried: usize,
+}
+
+impl RowChoice<'_> {
+    /// What the plan is priced with.
+    pub fn work<'a>(&'a self, system: &'a System, request: &'a Request<'_>) -> RowWork<'a> {
+        RowWork {
+            conv: &self.conv,
+            system,
+            rows: self.rows,
+            dtype: request.dtype,
+            widths: &request.widths,
+        }
+    }
 }
 
 /// The best plan; `None` if the chip or the Einsum is of another kind, or no plan fits.
@@ -32,26 +47,21 @@ pub fn row_stationary<'a>(system: &'a System, request: &Request<'_>) -> Option<R
     let rows = system.dataflow.as_ref()?;
     system.arrays[0].peak(request.dtype)?;
     let conv = ConvSizes::of(request.einsum)?;
-    let search = Search::new(system, rows, &conv, request);
-    let plan = search.best()?;
-    Some(RowChoice { rows, conv, plan })
+    let (plan, tried) = Search::new(system, rows, &conv, request).best()?;
+    Some(RowChoice {
+        rows,
+        conv,
+        plan,
+        tried,
+    })
 }
 
 /// Cost of the best plan; `None` as for [`row_stationary`].
 pub fn price_row_stationary(system: &System, request: &Request<'_>) -> Option<Cost> {
     let found = row_stationary(system, request)?;
-    let work = RowWork {
-        conv: &found.conv,
-        system,
-        rows: found.rows,
-        dtype: request.dtype,
-        widths: &request.widths,
-    };
+    let work = found.work(system, request);
     Some(work.price(request.einsum, &found.plan, request.zeros).0)
 }
-
-/// Coded words of main memory, words of the buffer, cycles.
-type Score = (f64, f64, f64);
 
 struct Search<'a> {
     work: RowWork<'a>,
@@ -91,20 +101,27 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn best(&self) -> Option<RowPlan> {
-        let mut best: Option<(Score, RowPlan)> = None;
+    /// The best plan and how many fit.
+    fn best(&self) -> Option<(RowPlan, usize)> {
+        let mut best: Option<([f64; 2], f64, RowPlan)> = None;
+        let mut tried = 0;
         let columns = self.work.conv.sides[1].outputs;
         let limit = self.work.rows.row_limit.unwrap_or(columns);
         let f = columns.div_ceil(columns.div_ceil(limit));
         for e in even_parts(self.work.conv.sides[0].outputs) {
             self.each_set(e, f, &mut |plan| {
-                let score = self.score(&plan);
-                if best.as_ref().is_none_or(|b| score < b.0) {
-                    best = Some((score, plan));
+                tried += 1;
+                let words = self.words(&plan);
+                if best.as_ref().is_some_and(|b| words > b.0) {
+                    return;
+                }
+                let cycles = self.work.cycles(&plan);
+                if best.as_ref().is_none_or(|b| (words, cycles) < (b.0, b.1)) {
+                    best = Some((words, cycles, plan));
                 }
             });
         }
-        best.map(|b| b.1)
+        best.map(|b| (b.2, tried))
     }
 
     /// Plans of one strip: sets on the fan-out, parts inside of an engine, parts of the buffer.
@@ -195,15 +212,12 @@ impl<'a> Search<'a> {
         room(inputs, self.work.widths.lhs) + room(sums, self.work.widths.partial) <= buffer.usable()
     }
 
-    fn score(&self, plan: &RowPlan) -> Score {
+    /// Coded words of main memory, whole ones, and words of the buffer.
+    fn words(&self, plan: &RowPlan) -> [f64; 2] {
         let words = self.work.words(plan);
         let zeros = self.request.zeros;
         let coded = Slot::ALL.map(|slot| words.main[slot as usize] * zeros.held(0, slot));
-        (
-            coded.iter().sum::<f64>().round(),
-            words.buffer.iter().sum(),
-            self.work.cycles(plan),
-        )
+        [coded.iter().sum::<f64>().round(), words.buffer.iter().sum()]
     }
 }
 
