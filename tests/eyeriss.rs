@@ -8,7 +8,7 @@ use wattline::cost::{RowWork, Traffic, Widths, account, sparse::Zeros};
 use wattline::diag::Problems;
 use wattline::hardware::{Profile, System};
 use wattline::import;
-use wattline::mapper::{Objective, Request, row_stationary};
+use wattline::mapper::{NotRowStationary, Objective, Request, row_stationary};
 use wattline::mapping::{Chain, ConvSizes, Convention, RowPlan};
 use wattline::simulate::{Estimate, Fidelity, Memo, run};
 use wattline::workload::{ConvDim, Density, Dtype, Einsum, Scenario, Slot, Workload};
@@ -194,26 +194,87 @@ fn words_equal_the_accounting_of_the_nest() {
     }
 }
 
+fn request<'a>(einsum: &'a Einsum, zeros: &'a Zeros) -> Request<'a> {
+    Request {
+        einsum,
+        dtype: Dtype::Int16,
+        widths: WORDS,
+        compulsory: Traffic::default(),
+        zeros,
+        objective: Objective::Latency,
+    }
+}
+
 #[test]
 fn the_search_finds_the_published_mappings() {
     let system = chip();
     for case in &CASES {
         let (einsum, zeros) = (case.einsum(), case.zeros());
-        let request = Request {
-            einsum: &einsum,
-            dtype: Dtype::Int16,
-            widths: WORDS,
-            compulsory: Traffic::default(),
-            zeros: &zeros,
-            objective: Objective::Latency,
-        };
-        let choice = row_stationary(&system, &request).expect("fits");
+        let choice = row_stationary(&system, &request(&einsum, &zeros)).expect("fits");
+        assert!(choice.is_best, "{}", case.name);
         if case.found {
             assert_eq!(choice.plan, case.plan(), "{}", case.name);
         } else {
             // 8 % fewer coded words than the published (64, 1).
             assert_eq!((choice.plan.m, choice.plan.n), (32, 2), "{}", case.name);
         }
+    }
+}
+
+#[test]
+fn what_does_not_run_row_stationary_says_why() {
+    #[track_caller]
+    fn check(system: &System, einsum: &Einsum, why: NotRowStationary) {
+        let found = row_stationary(system, &request(einsum, &Zeros::none()));
+        assert_eq!(found.err(), Some(why));
+    }
+    let system = chip();
+    let dim = |kernel: u64, dilation: u32| ConvDim {
+        input: 64,
+        output: 64,
+        kernel,
+        stride: 1,
+        dilation,
+    };
+    let conv = |dim: ConvDim| Einsum::conv(1, 1, 64, 64, &[dim, dim]);
+    let large = NotRowStationary::Filter {
+        size: [13, 13],
+        rows: 12,
+        taps: 12,
+    };
+    check(&system, &conv(dim(13, 1)), large);
+    check(&system, &conv(dim(3, 2)), NotRowStationary::Kind);
+    let line = Einsum::conv(1, 1, 64, 64, &[dim(3, 1)]);
+    check(&system, &line, NotRowStationary::Kind);
+    let mut small = system.clone();
+    small.memories[1].banks = Some(1);
+    check(&small, &conv(dim(3, 1)), NotRowStationary::Room);
+    let mut free = system;
+    free.dataflow = None;
+    check(&free, &conv(dim(3, 1)), NotRowStationary::Chip);
+}
+
+#[test]
+fn a_chip_that_cannot_run_row_stationary_says_what_it_lacks() {
+    for (from, to, lacks) in [
+        (
+            "in = [\"glb\", \"filter-prefetch\"]",
+            "in = \"dram\"",
+            "`lhs` and `acc` directly above",
+        ),
+        ("dataflow = \"row-stationary\"", "", "belongs to a dataflow"),
+        (
+            "dataflow = \"row-stationary\"",
+            "dataflow = \"rows\"",
+            "known are: any, row-stationary",
+        ),
+        ("sum_cycles = 1", "sum_cycles = -1", "must lie within"),
+        ("banks = 25", "banks = 0", "must lie within"),
+    ] {
+        assert!(PROFILE.contains(from), "{from}");
+        let found = profile(&PROFILE.replace(from, to)).and_then(|p| p.evaluate());
+        let problems = found.expect_err(to).to_string();
+        assert!(problems.contains(lacks), "{problems}");
     }
 }
 

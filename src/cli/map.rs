@@ -4,7 +4,7 @@ use crate::catalog;
 use crate::cost::{Evaluation, Widths, evaluate, sparse::Zeros};
 use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
-use crate::mapper::{self, Objective, Request, row_stationary};
+use crate::mapper::{self, NotRowStationary, Objective, Request, row_stationary};
 use crate::mapping::{Chain, Convention, MapProblem, Nest};
 use crate::record::MapDocument;
 use crate::report::{Cell, Column, Table};
@@ -21,6 +21,9 @@ use super::start::Answer;
 const HEURISTIC: &str = "every nest of the heuristic list was priced; not proven optimal";
 const LEAST_WORDS: &str = "of all row-stationary plans that fit, the one of the fewest words of main memory, then \
                            of the buffer, then cycles";
+
+const MANY_PLANS: &str =
+    "row-stationary: too many plans fit to try all of them; not proven optimal";
 
 pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Problems> {
     let problem = MapProblem::parse(&catalog::problem(&args.problem)?.source()?)?;
@@ -64,18 +67,21 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
                 zeros: &Zeros::none(),
                 objective: Objective::Energy,
             };
-            let fixed = row_stationary(&system, &request);
-            let is_physical = problem.convention == Convention::Physical;
-            match fixed.filter(|_| is_physical && array == 0) {
-                Some(choice) => {
+            match row_stationary(&system, &request) {
+                Ok(choice) if problem.convention == Convention::Physical && array == 0 => {
                     let (evaluation, nest) = choice
                         .work(&system, &request)
                         .evaluate(&problem.einsum, &choice.plan);
-                    (nest, evaluation, Some((choice.tried, LEAST_WORDS)))
+                    let stopped = if choice.is_best {
+                        LEAST_WORDS
+                    } else {
+                        MANY_PLANS
+                    };
+                    (nest, evaluation, Some((choice.tried, stopped.to_owned())))
                 }
-                None => {
+                other => {
                     let (nest, evaluation, tried) = searched(&system, array, &request, price)?;
-                    (nest, evaluation, Some((tried, HEURISTIC)))
+                    (nest, evaluation, Some((tried, heuristic(other.err()))))
                 }
             }
         }
@@ -85,7 +91,7 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
     if let Some((tried, stopped)) = tried {
         document.origin = "search";
         document.tried = tried;
-        document.stopped = stopped.into();
+        document.stopped = stopped;
     }
     console.warn(&warnings);
     match console.format {
@@ -99,6 +105,14 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
     } else {
         Answer::No
     })
+}
+
+/// Why the search for a nest stopped, and why it was needed where the chip has a dataflow of its own.
+fn heuristic(reason: Option<NotRowStationary>) -> String {
+    match reason {
+        Some(NotRowStationary::Chip) | None => HEURISTIC.to_owned(),
+        Some(reason) => format!("{HEURISTIC}; not row-stationary: {reason}"),
+    }
 }
 
 /// The format that the file names, else the narrowest of the chip that takes both inputs, else the widest.

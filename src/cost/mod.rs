@@ -29,6 +29,6 @@ pub use library::{LibraryTile, Operands, describe_library, library_gemm};
 pub use nest::price_nest;
 pub use reuse::{Accesses, Count, Widths, account};
 pub use roofline::{ceiling, compute_bound, memory_bound, near_bound};
-pub use row_stationary::{RowWords, RowWork};
+pub use row_stationary::{RowWords, RowWork, Strips};
 pub use scan::scan;
 pub use vector::{Served, vector};

@@ -29,6 +29,29 @@ pub struct RowWords {
     pub buffer: [f64; 2],
 }
 
+/// All strips into which the outputs of one channel are cut.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Strips {
+    /// How many.
+    pub count: u64,
+    /// Inputs that they read from main memory: without padding, those of two strips twice.
+    pub fetched: f64,
+    /// Inputs that they read from the buffer: with padding.
+    pub touched: f64,
+}
+
+impl Strips {
+    /// Of so many rows and columns each.
+    pub fn of(conv: &ConvSizes, e: u64, f: u64) -> Self {
+        let [row, column] = conv.sides;
+        Self {
+            count: row.outputs.div_ceil(e) * column.outputs.div_ceil(f),
+            fetched: row.fetched(e) as f64 * column.fetched(f) as f64,
+            touched: row.touched(e) as f64 * column.touched(f) as f64,
+        }
+    }
+}
+
 /// A convolution under a plan, on a chip.
 #[derive(Clone, Copy, Debug)]
 pub struct RowWork<'a> {
@@ -55,30 +78,32 @@ impl RowWork<'_> {
     ///
     /// Source: derived; equal to the accounting of [`RowPlan::nest`], which tests hold it against.
     pub fn words(&self, plan: &RowPlan) -> RowWords {
+        self.words_of(plan, &Strips::of(self.conv, plan.e, plan.f))
+    }
+
+    /// As [`RowWork::words`], for strips of the plan that are counted already.
+    pub fn words_of(&self, plan: &RowPlan, strips: &Strips) -> RowWords {
         let conv = self.conv;
         let [row, column] = conv.sides;
         let images = (conv.images * conv.groups) as f64;
         let input = images * conv.channels as f64;
         let sums = images * (conv.filters * row.outputs * column.outputs) as f64;
         let weights = conv.groups * conv.filters * conv.channels * row.taps * column.taps;
-        let strips = row.outputs.div_ceil(plan.e) * column.outputs.div_ceil(plan.f);
         let channel_passes = conv.channels / plan.channels_of_pass();
         let stays = channel_passes * (plan.m / plan.filters_of_pass()) == 1;
         let repeats = if stays {
             1
         } else {
-            strips * (conv.images / plan.n)
+            strips.count * (conv.images / plan.n)
         };
-        let fetched = row.fetched(plan.e) as f64 * column.fetched(plan.f) as f64;
-        let touched = row.touched(plan.e) as f64 * column.touched(plan.f) as f64;
         RowWords {
             main: [
-                input * fetched * (conv.filters / plan.m) as f64,
+                input * strips.fetched * (conv.filters / plan.m) as f64,
                 weights as f64 * repeats as f64,
                 sums,
             ],
             buffer: [
-                input * touched * (conv.filters / plan.filters_of_pass()) as f64,
+                input * strips.touched * (conv.filters / plan.filters_of_pass()) as f64,
                 2.0 * sums * channel_passes as f64,
             ],
         }

@@ -79,23 +79,19 @@ fn roles(
         holder(Slot::Rhs, "a memory for `rhs` in each engine")?,
         holder(Slot::Acc, "a memory for `acc` in each engine")?,
     ];
-    let above = || {
-        let parents = fanouts[fanout].parents.iter();
-        parents.filter_map(|node| match node {
-            Node::Memory(i) => Some(*i),
-            Node::Fanout(_) => None,
-        })
+    // Between main memory and the fan-out, and nothing else between them.
+    let between = |node: &Node| match node {
+        Node::Memory(i) if memories[*i].parents == [Node::Memory(0)] => Some(*i),
+        Node::Memory(_) | Node::Fanout(_) => None,
     };
+    let between = || fanouts[fanout].parents.iter().filter_map(between);
     let holds = |m: usize, slot| memories[m].holds.slot(slot);
-    let is_inner = |m: &usize| !memories[*m].parents.is_empty();
-    let buffer = above()
-        .filter(is_inner)
-        .find(|m| holds(*m, Slot::Lhs) && holds(*m, Slot::Acc));
+    let buffer = between().find(|m| holds(*m, Slot::Lhs) && holds(*m, Slot::Acc));
+    let lacking = "a memory for `lhs` and `acc` directly above the fan-out and below main memory";
+    let buffer = buffer.ok_or(lacking)?;
     Ok(RowStationary {
-        buffer: buffer.ok_or("a memory for `lhs` and `acc` directly above the fan-out")?,
-        prefetch: above()
-            .filter(is_inner)
-            .find(|m| holds(*m, Slot::Rhs) && Some(*m) != buffer),
+        buffer,
+        prefetch: between().find(|m| holds(*m, Slot::Rhs) && *m != buffer),
         fanout,
         spads,
         row_limit: None,

@@ -11,5 +11,5 @@ mod search;
 mod spatial;
 mod tiles;
 
-pub use row_stationary::{RowChoice, price_row_stationary, row_stationary};
+pub use row_stationary::{NotRowStationary, RowChoice, price_row_stationary, row_stationary};
 pub use search::{Candidates, NoMapping, Objective, Request, best, best_of, candidates, proposals};

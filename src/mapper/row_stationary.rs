@@ -8,13 +8,16 @@
 //!
 //! Source: Chen et al., ISCA 2016 and JSSC 52 (2017); the row limit is inferred from published counts.
 
-use crate::cost::{Cost, RowWork};
+use crate::cost::{Cost, RowWork, Strips};
 use crate::hardware::{RowStationary, System};
 use crate::mapping::{ConvSizes, RowPlan};
 use crate::units::Bytes;
 use crate::workload::Slot;
 
 use super::Request;
+
+/// Plans after which no more strips are tried: some seconds.
+const ENOUGH: usize = 1 << 22;
 
 /// A convolution that a row-stationary chip runs, with its best plan.
 #[derive(Clone, Debug)]
@@ -25,8 +28,10 @@ pub struct RowChoice<'a> {
     pub conv: ConvSizes,
     /// The plan of the fewest coded words of main memory, then of the buffer, then cycles.
     pub plan: RowPlan,
-    /// Plans that fit.
+    /// Plans that fit and were priced.
     pub tried: usize,
+    /// Whether these are all.
+    pub is_best: bool,
 }
 
 impl RowChoice<'_> {
@@ -42,25 +47,70 @@ impl RowChoice<'_> {
     }
 }
 
-/// The best plan; `None` if the chip or the Einsum is of another kind, or no plan fits.
-pub fn row_stationary<'a>(system: &'a System, request: &Request<'_>) -> Option<RowChoice<'a>> {
-    let rows = system.dataflow.as_ref()?;
-    system.arrays[0].peak(request.dtype)?;
-    let conv = ConvSizes::of(request.einsum)?;
-    let (plan, tried) = Search::new(system, rows, &conv, request).best()?;
-    Some(RowChoice {
+/// Why a product does not run row-stationary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRowStationary {
+    /// The chip leaves the dataflow to the mapper.
+    #[error("the chip has no such dataflow")]
+    Chip,
+    /// Its first engine does not multiply the format.
+    #[error("its engines do not multiply this format")]
+    Format,
+    /// It is no such convolution.
+    #[error(
+        "it is no convolution of images (its left input) without dilation and of fewer than 2^56 MACs"
+    )]
+    Kind,
+    /// The filter is larger than the engines can hold.
+    #[error("a filter of {} x {} where {rows} engines stand above each other and each holds {taps} taps of a row", size[0], size[1])]
+    Filter {
+        /// Rows and columns of the filter.
+        size: [u64; 2],
+        /// Engines of a column.
+        rows: u64,
+        /// Inputs that an engine has room for.
+        taps: u64,
+    },
+    /// There is no room for the least plan.
+    #[error("its rows do not fit the memories")]
+    Room,
+}
+
+/// The best plan.
+///
+/// # Errors
+/// [`NotRowStationary`] if the chip or the Einsum is of another kind, or no plan fits.
+pub fn row_stationary<'a>(
+    system: &'a System,
+    request: &Request<'_>,
+) -> Result<RowChoice<'a>, NotRowStationary> {
+    let rows = system.dataflow.as_ref().ok_or(NotRowStationary::Chip)?;
+    let able = system.arrays[0].peak(request.dtype);
+    able.ok_or(NotRowStationary::Format)?;
+    let conv = ConvSizes::of(request.einsum).ok_or(NotRowStationary::Kind)?;
+    let search = Search::new(system, rows, &conv, request);
+    search.fits_filter()?;
+    let found = search.best().ok_or(NotRowStationary::Room)?;
+    Ok(RowChoice {
         rows,
+        plan: found.0,
+        tried: found.1,
+        is_best: found.2,
         conv,
-        plan,
-        tried,
     })
 }
 
-/// Cost of the best plan; `None` as for [`row_stationary`].
-pub fn price_row_stationary(system: &System, request: &Request<'_>) -> Option<Cost> {
+/// Cost of the best plan.
+///
+/// # Errors
+/// As for [`row_stationary`].
+pub fn price_row_stationary(
+    system: &System,
+    request: &Request<'_>,
+) -> Result<Cost, NotRowStationary> {
     let found = row_stationary(system, request)?;
     let work = found.work(system, request);
-    Some(work.price(request.einsum, &found.plan, request.zeros).0)
+    Ok(work.price(request.einsum, &found.plan, request.zeros).0)
 }
 
 struct Search<'a> {
@@ -101,17 +151,28 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The best plan and how many fit.
-    fn best(&self) -> Option<(RowPlan, usize)> {
+    fn fits_filter(&self) -> Result<(), NotRowStationary> {
+        let size = self.work.conv.sides.map(|side| side.taps);
+        let (rows, taps) = (self.shape[0], self.spads[Slot::Lhs as usize]);
+        if size[0] > rows || size[1] > taps {
+            return Err(NotRowStationary::Filter { size, rows, taps });
+        }
+        Ok(())
+    }
+
+    /// The best plan, how many were priced, and whether these are all that fit.
+    fn best(&self) -> Option<(RowPlan, usize, bool)> {
         let mut best: Option<([f64; 2], f64, RowPlan)> = None;
         let mut tried = 0;
-        let columns = self.work.conv.sides[1].outputs;
-        let limit = self.work.rows.row_limit.unwrap_or(columns);
-        let f = columns.div_ceil(columns.div_ceil(limit));
-        for e in even_parts(self.work.conv.sides[0].outputs) {
+        let [row, column] = self.work.conv.sides;
+        let limit = self.work.rows.row_limit.unwrap_or(column.outputs);
+        let f = column.outputs.div_ceil(column.outputs.div_ceil(limit));
+        let mut heights = even_parts(row.outputs);
+        for e in heights.by_ref() {
+            let strips = Strips::of(self.work.conv, e, f);
             self.each_set(e, f, &mut |plan| {
                 tried += 1;
-                let words = self.words(&plan);
+                let words = self.words(&plan, &strips);
                 if best.as_ref().is_some_and(|b| words > b.0) {
                     return;
                 }
@@ -120,8 +181,12 @@ impl<'a> Search<'a> {
                     best = Some((words, cycles, plan));
                 }
             });
+            if tried >= ENOUGH {
+                break;
+            }
         }
-        best.map(|b| (b.2, tried))
+        let is_best = heights.next().is_none();
+        best.map(|b| (b.2, tried, is_best))
     }
 
     /// Plans of one strip: sets on the fan-out, parts inside of an engine, parts of the buffer.
@@ -131,22 +196,17 @@ impl<'a> Search<'a> {
         let folds = e.div_ceil(width);
         let across = if folds == 1 { width / e } else { 1 };
         let above = height / row.taps / folds;
-        let fits_row = |channels: u64| {
-            let limit = self.work.rows.row_limit.unwrap_or(u64::MAX);
-            channels == 1 || channels * f <= limit
-        };
+        let limit = self.work.rows.row_limit.unwrap_or(u64::MAX);
+        let fits_row = |channels: u64| channels == 1 || channels.saturating_mul(f) <= limit;
         let [filters, channels, _] = &self.parts;
-        for &q in channels {
-            if q * column.taps > self.spads[Slot::Lhs as usize] {
-                break;
-            }
-            for r in (1..=above).filter(|r| (conv.channels / q).is_multiple_of(*r)) {
-                if !fits_row(q * r) {
-                    break;
-                }
-                for t in grids(above / r, across) {
+        let inside = |q: &&u64| **q * column.taps <= self.spads[Slot::Lhs as usize];
+        for &q in channels.iter().take_while(inside) {
+            let beside = |r: &&u64| **r <= above && fits_row(q * **r);
+            let whole = |r: &&u64| (conv.channels / q).is_multiple_of(**r);
+            for &r in channels.iter().take_while(beside).filter(whole) {
+                for t in grids(filters, above / r, across) {
                     let sets = t[0] * t[1];
-                    let whole = |p: &&u64| (conv.filters / **p).is_multiple_of(sets);
+                    let whole = |p: &&u64| (conv.filters / sets).is_multiple_of(**p);
                     for &p in filters.iter().filter(whole) {
                         let plan = RowPlan {
                             m: p * sets,
@@ -213,8 +273,8 @@ impl<'a> Search<'a> {
     }
 
     /// Coded words of main memory, whole ones, and words of the buffer.
-    fn words(&self, plan: &RowPlan) -> [f64; 2] {
-        let words = self.work.words(plan);
+    fn words(&self, plan: &RowPlan, strips: &Strips) -> [f64; 2] {
+        let words = self.work.words_of(plan, strips);
         let zeros = self.request.zeros;
         let coded = Slot::ALL.map(|slot| words.main[slot as usize] * zeros.held(0, slot));
         [coded.iter().sum::<f64>().round(), words.buffer.iter().sum()]
@@ -229,15 +289,16 @@ fn even_parts(size: u64) -> impl Iterator<Item = u64> {
         .map(|p| p.0)
 }
 
-/// Ways to put sets on a grid, each number of sets once.
-fn grids(above: u64, across: u64) -> Vec<[u64; 2]> {
-    let mut found: Vec<[u64; 2]> = Vec::new();
-    for t in (1..=across).flat_map(|x| (1..=above).map(move |y| [y, x])) {
-        if !found.iter().any(|g| g[0] * g[1] == t[0] * t[1]) {
-            found.push(t);
-        }
-    }
-    found
+/// Sets on a grid, for each number of them that divides the output channels the one of the fewest columns.
+fn grids(filters: &[u64], above: u64, across: u64) -> impl Iterator<Item = [u64; 2]> {
+    let fits = move |sets: &&u64| **sets <= above.saturating_mul(across);
+    filters.iter().take_while(fits).filter_map(move |sets| {
+        let widths = filters.iter().take_while(|width| **width <= across);
+        let mut grids = widths
+            .filter(|width| sets.is_multiple_of(**width))
+            .map(|width| [sets / width, *width]);
+        grids.find(|grid| grid[0] <= above)
+    })
 }
 
 /// Ascending.
