@@ -4,8 +4,8 @@ use crate::catalog;
 use crate::cost::{Evaluation, Widths, evaluate, sparse::Zeros};
 use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
-use crate::mapper::{self, Objective, Request};
-use crate::mapping::{Chain, MapProblem, Nest};
+use crate::mapper::{self, NotRowStationary, Objective, Request, row_stationary};
+use crate::mapping::{Chain, Convention, MapProblem, Nest};
 use crate::record::MapDocument;
 use crate::report::{Cell, Column, Table};
 use crate::units::{Bytes, Joules, Seconds, significant};
@@ -16,6 +16,14 @@ use super::console::{Console, width};
 use super::load;
 use super::run_text::UNKNOWN;
 use super::start::Answer;
+
+/// Why the search for a nest stopped.
+const HEURISTIC: &str = "every nest of the heuristic list was priced; not proven optimal";
+const LEAST_WORDS: &str = "of all row-stationary plans that fit, the one of the fewest words of main memory, then \
+                           of the buffer, then cycles";
+
+const MANY_PLANS: &str =
+    "row-stationary: too many plans fit to try all of them; not proven optimal";
 
 pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Problems> {
     let problem = MapProblem::parse(&catalog::problem(&args.problem)?.source()?)?;
@@ -59,16 +67,31 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
                 zeros: &Zeros::none(),
                 objective: Objective::Energy,
             };
-            let (nest, evaluation, tried) = searched(&system, array, &request, price)?;
-            (nest, evaluation, Some(tried))
+            match row_stationary(&system, &request) {
+                Ok(choice) if problem.convention == Convention::Physical && array == 0 => {
+                    let (evaluation, nest) = choice
+                        .work(&system, &request)
+                        .evaluate(&problem.einsum, &choice.plan);
+                    let stopped = if choice.is_best {
+                        LEAST_WORDS
+                    } else {
+                        MANY_PLANS
+                    };
+                    (nest, evaluation, Some((choice.tried, stopped.to_owned())))
+                }
+                other => {
+                    let (nest, evaluation, tried) = searched(&system, array, &request, price)?;
+                    (nest, evaluation, Some((tried, heuristic(other.err()))))
+                }
+            }
         }
     };
     let lines = problem.write(&nest, &system, &chain);
     let mut document = MapDocument::of(&problem, &system, &evaluation, &widths, lines);
-    if let Some(tried) = tried {
+    if let Some((tried, stopped)) = tried {
         document.origin = "search";
         document.tried = tried;
-        document.stopped = "every nest of the heuristic list was priced; not proven optimal".into();
+        document.stopped = stopped;
     }
     console.warn(&warnings);
     match console.format {
@@ -82,6 +105,14 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
     } else {
         Answer::No
     })
+}
+
+/// Why the search for a nest stopped, and why it was needed where the chip has a dataflow of its own.
+fn heuristic(reason: Option<NotRowStationary>) -> String {
+    match reason {
+        Some(NotRowStationary::Chip) | None => HEURISTIC.to_owned(),
+        Some(reason) => format!("{HEURISTIC}; not row-stationary: {reason}"),
+    }
 }
 
 /// The format that the file names, else the narrowest of the chip that takes both inputs, else the widest.

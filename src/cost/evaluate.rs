@@ -18,7 +18,7 @@ pub struct LevelCost {
     pub memory: usize,
     /// Instances at work.
     pub instances: f64,
-    /// Bytes that one instance keeps, by slot.
+    /// Bytes that one instance keeps, by slot, in whole banks where it has them.
     pub tiles: [Bytes; 3],
     /// Bytes that one instance has room for.
     pub usable: Bytes,
@@ -91,7 +91,40 @@ pub fn evaluate(
     widths: &Widths,
     convention: Convention,
 ) -> Evaluation {
-    let accesses = account(einsum, system, chain, nest, convention);
+    let counted = Counted {
+        einsum,
+        dtype,
+        system,
+        chain,
+        nest,
+        widths,
+        convention,
+    };
+    evaluate_counted(&counted, account(einsum, system, chain, nest, convention))
+}
+
+/// A nest whose accesses are counted under a convention.
+pub(super) struct Counted<'a> {
+    pub(super) einsum: &'a Einsum,
+    pub(super) dtype: Dtype,
+    pub(super) system: &'a System,
+    pub(super) chain: &'a Chain,
+    pub(super) nest: &'a Nest,
+    pub(super) widths: &'a Widths,
+    pub(super) convention: Convention,
+}
+
+/// Prices counted accesses, as [`evaluate`] does.
+pub(super) fn evaluate_counted(counted: &Counted<'_>, accesses: Accesses) -> Evaluation {
+    let Counted {
+        einsum,
+        dtype,
+        system,
+        chain,
+        nest,
+        widths,
+        convention,
+    } = *counted;
     let array = &system.arrays[chain.array];
     let engine = cycles(array, dtype, nest, &accesses, 1.0);
     let cycles = match convention {
@@ -237,7 +270,7 @@ fn level_cost(
             count.filled(slot, widths),
             count.updated(slot, widths),
         );
-        tiles[slot as usize] = Bytes(count.kept(slot, widths));
+        tiles[slot as usize] = at.room(Bytes(count.kept(slot, widths)));
         traffic.read += Bytes(read);
         traffic.written += Bytes(filled + updated);
         let whole = |bytes: f64| in_blocks(at, bytes, instances);

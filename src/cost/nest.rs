@@ -23,68 +23,110 @@ pub fn price_nest(
     widths: &Widths,
     zeros: &Zeros,
 ) -> Cost {
-    let mut cost = Cost::free(system);
     let array = &system.arrays[chain.array];
     let accesses = account(einsum, system, chain, nest, Convention::Physical);
     let left = shares(&array.zeros, zeros.densities);
-    let thinned = Thinned {
+    let work = Work {
+        einsum,
+        dtype,
+        system,
+        chain,
+        nest,
+        widths,
         zeros,
-        shares: &left,
-        macs: einsum.macs(),
     };
+    let mut cost = work.book(&accesses);
     let cycles = cycles(array, dtype, nest, &accesses, left.steps);
     let time = |cycles: f64| Seconds(cycles / array.clock.0 / array.achievable);
     cost.matrix = time(cycles.busy);
-    cost.executed_macs = einsum.macs() * left.macs;
-    let mut unbuffered = Seconds::ZERO;
-    for (level, at) in chain.levels.iter().enumerate() {
-        match *at {
-            Level::Fanout { fanout } => {
-                if let Some(each) = system.fanouts[fanout].hop_energy {
-                    let ends = |slot| delivered(&accesses, chain, nest, &thinned, (level, slot));
-                    let bytes = Slot::ALL.map(|slot| ends(slot) * widths.of(slot));
-                    cost.energy.network += each * Bytes(bytes.iter().sum());
-                }
-            }
-            Level::Memory { memory, .. } => {
-                let counts = &accesses.levels[level];
-                let feeds = feeds(nest, level);
-                let count = |counted| thinned.traffic(counts, memory, widths, feeds, counted);
-                let (bytes, timed) = (count(Counted::Made), count(Counted::Timed));
-                let instances = nest.instances(level);
-                let time = timed.port_time(&system.memories[memory], instances);
-                cost.traffic[memory].read += bytes.read;
-                cost.traffic[memory].written += bytes.written;
-                cost.ports[memory] = cost.ports[memory].max(time);
-                let kept = Slot::ALL.map(|s| counts[s as usize].kept(s, widths));
-                let kept = Bytes(kept.iter().sum());
-                if system.memories[memory].stalls_while_filled(kept) {
-                    let filled = |slot: Slot| match slot {
-                        Slot::Acc => 0.0,
-                        Slot::Lhs | Slot::Rhs => {
-                            counts[slot as usize].filled(slot, widths) * zeros.held(memory, slot)
-                        }
-                    };
-                    let fills = Traffic {
-                        written: Bytes(Slot::ALL.map(filled).iter().sum()),
-                        ..Traffic::default()
-                    };
-                    unbuffered += fills.port_time(&system.memories[memory], instances);
-                }
-            }
-        }
-    }
     // Each outermost tile is a transfer that must be set up.
     let setups = system.overhead.tile * nest.outer_tiles();
     if let Some(outer) = chain.memory(0) {
         cost.ports[outer] += setups;
     }
-    cost.exposed = unbuffered + edges(system, chain, nest, &cost) + time(cycles.edges);
-    cost.energy
-        .book_macs(system, chain.array, dtype, cost.executed_macs);
-    let traffic = cost.traffic.clone();
-    cost.energy.book_traffic(system, &traffic);
+    cost.exposed =
+        work.unbuffered(&accesses) + edges(system, chain, nest, &cost) + time(cycles.edges);
     cost
+}
+
+/// An Einsum on its way over a chip.
+pub(super) struct Work<'a> {
+    pub(super) einsum: &'a Einsum,
+    pub(super) dtype: Dtype,
+    pub(super) system: &'a System,
+    pub(super) chain: &'a Chain,
+    pub(super) nest: &'a Nest,
+    pub(super) widths: &'a Widths,
+    pub(super) zeros: &'a Zeros,
+}
+
+impl Work<'_> {
+    /// Traffic, busy times of ports and energy of counted accesses, without what zeros save.
+    pub(super) fn book(&self, accesses: &Accesses) -> Cost {
+        let (system, chain, nest) = (self.system, self.chain, self.nest);
+        let (widths, macs) = (self.widths, self.einsum.macs());
+        let mut cost = Cost::free(system);
+        let left = shares(&system.arrays[chain.array].zeros, self.zeros.densities);
+        let thinned = Thinned {
+            zeros: self.zeros,
+            shares: &left,
+            macs,
+        };
+        cost.executed_macs = macs * left.macs;
+        for (level, at) in chain.levels.iter().enumerate() {
+            match *at {
+                Level::Fanout { fanout } => {
+                    if let Some(each) = system.fanouts[fanout].hop_energy {
+                        let ends = |slot| delivered(accesses, chain, nest, &thinned, (level, slot));
+                        let bytes = Slot::ALL.map(|slot| ends(slot) * widths.of(slot));
+                        cost.energy.network += each * Bytes(bytes.iter().sum());
+                    }
+                }
+                Level::Memory { memory, .. } => {
+                    let counts = &accesses.levels[level];
+                    let feeds = feeds(nest, level);
+                    let count = |counted| thinned.traffic(counts, memory, widths, feeds, counted);
+                    let (bytes, timed) = (count(Counted::Made), count(Counted::Timed));
+                    let time = timed.port_time(&system.memories[memory], nest.instances(level));
+                    cost.traffic[memory].read += bytes.read;
+                    cost.traffic[memory].written += bytes.written;
+                    cost.ports[memory] = cost.ports[memory].max(time);
+                }
+            }
+        }
+        cost.energy
+            .book_macs(system, chain.array, self.dtype, cost.executed_macs);
+        let traffic = cost.traffic.clone();
+        cost.energy.book_traffic(system, &traffic);
+        cost
+    }
+
+    /// Time in which memories of one buffer take in tiles and can give none.
+    fn unbuffered(&self, accesses: &Accesses) -> Seconds {
+        let mut sum = Seconds::ZERO;
+        for (level, counts) in accesses.levels.iter().enumerate() {
+            let Some(index) = self.chain.memory(level) else {
+                continue;
+            };
+            let memory = &self.system.memories[index];
+            let kept = Slot::ALL.map(|s| counts[s as usize].kept(s, self.widths));
+            if !memory.stalls_while_filled(Bytes(kept.iter().sum())) {
+                continue;
+            }
+            let filled = |slot: Slot| match slot {
+                Slot::Acc => 0.0,
+                Slot::Lhs | Slot::Rhs => {
+                    counts[slot as usize].filled(slot, self.widths) * self.zeros.held(index, slot)
+                }
+            };
+            let fills = Traffic {
+                written: Bytes(Slot::ALL.map(filled).iter().sum()),
+                ..Traffic::default()
+            };
+            sum += fills.port_time(memory, self.nest.instances(level));
+        }
+        sum
+    }
 }
 
 /// Slots for which a level serves the engine alone: kept there last, and nowhere else at this level.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::chip::Chip;
 use super::keys::{CLASSES, refuse_not_modelled};
 use super::tree::{Part, Tree, check_names};
-use super::{engine, fanout, general, memory, params, peak};
+use super::{dataflow, engine, fanout, general, memory, params, peak};
 use crate::diag::{Code, Problem, Problems};
 use crate::document::{Context, Entry, Reader, Table};
 use crate::expr::Environment;
@@ -55,9 +55,16 @@ fn read(file: &str, root: &Reader, is_checked: IsChecked) -> System {
         chip.assume(path.into(), value, "usual for the class");
     }
     let components = components(&chip, root, is_checked);
-    let links = components.links;
     let (overhead, power) = (general::overhead(&chip, root), general::power(&chip, root));
-    let (tiles, uneven) = general::mapspace(&chip, root);
+    let mapspace = general::mapspace(&chip, root, |reader| {
+        let Components {
+            memories,
+            fanouts,
+            arrays,
+            ..
+        } = &components;
+        dataflow::read(reader, memories, fanouts, arrays)
+    });
     let system = System {
         name: name.to_owned(),
         class: chip.class,
@@ -68,11 +75,12 @@ fn read(file: &str, root: &Reader, is_checked: IsChecked) -> System {
         fanouts: components.fanouts,
         arrays: components.arrays,
         vectors: components.vectors,
-        links,
+        links: components.links,
         overhead,
         power,
-        tiles,
-        uneven,
+        tiles: mapspace.tiles,
+        uneven: mapspace.uneven,
+        dataflow: mapspace.dataflow,
         die: general::die(root),
         assumed: Vec::new(),
     };

@@ -143,6 +143,26 @@ pub struct ZeroSupport {
     pub structured: Vec<Structured>,
 }
 
+/// Filter rows stay in the engines of a two-axis fan-out, sums of a column move up, and input rows run diagonally.
+///
+/// Source: Chen et al., "Eyeriss: A Spatial Architecture for Energy-Efficient Dataflow for Convolutional Neural
+/// Networks", ISCA 2016, section V.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowStationary {
+    /// Memory that keeps the inputs and partial sums of a pass: index into the memories.
+    pub buffer: usize,
+    /// Memory in which the next pass' weights wait, if there is one.
+    pub prefetch: Option<usize>,
+    /// Index into the fan-outs: rows, then columns.
+    pub fanout: usize,
+    /// Memories of each engine, `[lhs, rhs, acc]`.
+    pub spads: [usize; 3],
+    /// Most channels summed in a pass times columns of a strip, where more than one channel is.
+    pub row_limit: Option<u64>,
+    /// Cycles in which an engine adds a sum from below instead of a product.
+    pub sum_cycles: f64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use super::chip::{Chip, disagree};
 use super::keys::{PROCESS_NAMES, refuse_not_modelled};
 use crate::document::{Node as Value, Reader};
-use crate::hardware::{Class, Link, Overhead, PowerLimits, Process, Tiles};
+use crate::hardware::{Class, Link, Overhead, PowerLimits, Process, RowStationary, Tiles};
 use crate::units::{Bytes, Hertz, Meters, Seconds, SquareMeters, Volts, Watts};
 
 const NANOMETER: f64 = 1e-9;
@@ -158,8 +158,19 @@ pub(super) fn overhead(chip: &Chip, root: &Reader) -> Overhead {
     overhead
 }
 
-/// The declared set of tiles, and whether mappings may be uneven.
-pub(super) fn mapspace(chip: &Chip, root: &Reader) -> (Tiles, bool) {
+/// What `[mapspace]` says.
+pub(super) struct Mapspace {
+    pub(super) tiles: Tiles,
+    pub(super) uneven: bool,
+    pub(super) dataflow: Option<RowStationary>,
+}
+
+/// The declared set of tiles, whether mappings may be uneven, and what the hardware fixes.
+pub(super) fn mapspace(
+    chip: &Chip,
+    root: &Reader,
+    dataflow: impl FnOnce(&Reader) -> Option<RowStationary>,
+) -> Mapspace {
     let default = match chip.class {
         Class::Gpu => (
             Tiles::Listed {
@@ -176,7 +187,11 @@ pub(super) fn mapspace(chip: &Chip, root: &Reader) -> (Tiles, bool) {
     let reason = "tiles of GPU libraries; elsewhere divisors of the padded ranks";
     let Some(reader) = root.table("mapspace") else {
         chip.assume("mapspace.tiles".into(), default.1, reason);
-        return (default.0, false);
+        return Mapspace {
+            tiles: default.0,
+            uneven: false,
+            dataflow: None,
+        };
     };
     refuse_not_modelled(&reader);
     reader.string("source");
@@ -188,8 +203,13 @@ pub(super) fn mapspace(chip: &Chip, root: &Reader) -> (Tiles, bool) {
         }
         default.0
     });
+    let dataflow = dataflow(&reader);
     reader.finish();
-    (tiles, uneven)
+    Mapspace {
+        tiles,
+        uneven,
+        dataflow,
+    }
 }
 
 fn tiles(reader: &Reader) -> Option<Tiles> {

@@ -24,6 +24,10 @@ const INSIDE: [(&str, &str); 3] = [
 pub(super) fn warning(tree: &Table) -> Option<Problem> {
     let mut found: Vec<(&str, &Node)> = Vec::new();
     collect(tree, "", &mut found);
+    if is_row_stationary(tree) {
+        // Its passes take what the wires need.
+        found.retain(|(key, _)| *key != "bandwidth");
+    }
     let (_, first) = found.first()?;
     let mut names: Vec<&str> = found.iter().map(|f| f.0).collect();
     names.sort_unstable();
@@ -32,6 +36,12 @@ pub(super) fn warning(tree: &Table) -> Option<Problem> {
     let message = format!("no calculation uses {} yet", names.join(", "));
     let problem = Problem::new(Code::NoEffect, message).at(&first.source, &first.span);
     Some(problem.note("these keys are checked and kept; figures are those of a chip without them"))
+}
+
+fn is_row_stationary(tree: &Table) -> bool {
+    let mapspace = tree.get("mapspace").and_then(Node::as_table);
+    let dataflow = mapspace.and_then(|table| table.get("dataflow"));
+    dataflow.and_then(Node::as_text) == Some("row-stationary")
 }
 
 fn collect<'a>(table: &'a Table, name: &str, found: &mut Vec<(&'a str, &'a Node)>) {

@@ -106,7 +106,10 @@ pub(super) const SECTIONS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("package", &["die"]),
-    ("mapspace", &["tiles", "uneven"]),
+    (
+        "mapspace",
+        &["tiles", "uneven", "dataflow", "row_limit", "sum_cycles"],
+    ),
 ];
 
 /// Keys of each kind of component.
@@ -122,6 +125,7 @@ pub(super) const COMPONENTS: [(&str, &[&str]); 5] = [
             "must_hold",
             "resident",
             "block",
+            "banks",
             "compression",
             "managed",
             "buffering",
@@ -167,8 +171,7 @@ pub(super) const COMPONENTS: [(&str, &[&str]); 5] = [
 ];
 
 /// Keys of the full description language that no calculation uses yet.
-const NOT_MODELLED: [&str; 11] = [
-    "banks",
+const NOT_MODELLED: [&str; 10] = [
     "partitions",
     "cluster",
     "operands",

@@ -59,6 +59,7 @@ pub(super) fn read<'a>(
         resident: slots::resident(reader, holds),
         compression: slots::compression(reader, holds),
         block: reader.positive("block"),
+        banks: reader.integer("banks", 1..=1 << 20),
         managed,
         buffering,
         ports,

@@ -29,6 +29,7 @@
 
 mod assign;
 mod chip;
+mod dataflow;
 mod engine;
 mod evaluate;
 mod fanout;
@@ -48,7 +49,8 @@ mod tree;
 mod zeros;
 
 pub use features::{
-    Buffering, Compression, Diagonal, NetworkKind, Structured, Systolic, Wires, ZeroSupport,
+    Buffering, Compression, Diagonal, NetworkKind, RowStationary, Structured, Systolic, Wires,
+    ZeroSupport,
 };
 pub use profile::Profile;
 pub use system::{

@@ -1,7 +1,7 @@
 //! A chip as checked and evaluated: the component tree with figures, every one of them resolved.
 
 use super::features::{
-    Buffering, Compression, Diagonal, NetworkKind, Systolic, Wires, ZeroSupport,
+    Buffering, Compression, Diagonal, NetworkKind, RowStationary, Systolic, Wires, ZeroSupport,
 };
 use crate::technology::MemoryKind;
 use crate::units::{
@@ -107,6 +107,8 @@ pub struct Memory {
     pub compression: [Option<Compression>; 3],
     /// Smallest access, if it matters: traffic comes in whole blocks.
     pub block: Option<Bytes>,
+    /// Banks of equal size, each of which holds one slot at a time; `None`: slots share the room freely.
+    pub banks: Option<u64>,
     /// How it is managed.
     pub managed: Managed,
     /// How the next tiles arrive.
@@ -398,6 +400,8 @@ pub struct System {
     pub tiles: Tiles,
     /// Whether operands of one memory may be kept at different depths of the loop nest.
     pub uneven: bool,
+    /// How convolutions run, where the hardware fixes it.
+    pub dataflow: Option<RowStationary>,
     /// Published die area, to hold the sum of components against.
     pub die: Option<SquareMeters>,
     /// What was taken from the class.
@@ -529,6 +533,17 @@ impl Memory {
         match self.buffering {
             Buffering::Copies(n) => self.capacity / f64::from(n.max(1)),
             Buffering::Shared => self.capacity,
+        }
+    }
+
+    /// Room that a tile of one slot takes: whole banks where the memory has them.
+    pub fn room(&self, tile: Bytes) -> Bytes {
+        match self.banks {
+            Some(banks) => {
+                let bank = self.capacity / banks as f64;
+                bank * (tile / bank).ceil()
+            }
+            None => tile,
         }
     }
 

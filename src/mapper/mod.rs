@@ -7,8 +7,10 @@
 
 pub mod exact;
 mod library;
+mod row_stationary;
 mod search;
 mod spatial;
 mod tiles;
 
+pub use row_stationary::{NotRowStationary, RowChoice, price_row_stationary, row_stationary};
 pub use search::{Candidates, NoMapping, Objective, Request, best, best_of, candidates, proposals};

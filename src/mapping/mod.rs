@@ -17,6 +17,7 @@ mod einsum;
 mod names;
 mod nest;
 mod problem;
+mod row_stationary;
 mod text;
 
 pub use chain::{Chain, Level};
@@ -24,3 +25,4 @@ pub use convention::Convention;
 pub use names::names;
 pub use nest::{Extents, Loop, Nest, Place, Step};
 pub use problem::MapProblem;
+pub use row_stationary::{ConvSizes, RowPlan, Side};

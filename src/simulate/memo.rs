@@ -116,6 +116,7 @@ pub(super) fn fingerprint(system: &System) -> u128 {
         &system.arrays,
         &system.vectors,
         &system.tiles,
+        &system.dataflow,
         &system.overhead,
         &system.process,
     );

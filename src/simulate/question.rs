@@ -4,7 +4,9 @@ use std::hash::{Hash, Hasher};
 
 use crate::cost::{Cost, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector};
 use crate::hardware::System;
-use crate::mapper::{NoMapping, Objective, Request, best_of, candidates};
+use crate::mapper::{
+    NoMapping, NotRowStationary, Objective, Request, best_of, candidates, price_row_stationary,
+};
 use crate::schedule::Fusion;
 use crate::units::Bytes;
 use crate::workload::{
@@ -243,12 +245,21 @@ impl Question {
                     zeros: zeros.as_deref().unwrap_or(&none),
                     objective: Objective::Latency,
                 };
+                let reason = match price_row_stationary(system, &request) {
+                    Ok(cost) => return Ok(cost),
+                    Err(reason) => reason,
+                };
                 let bits = [widths.lhs, widths.rhs, widths.partial].map(f64::to_bits);
-                memo.with_nests(
+                let mut cost = memo.with_nests(
                     key(chip.shape, &(einsum, executed, bits)),
                     || candidates(system, &request),
                     |nests| best_of(system, &request, nests),
-                )
+                )?;
+                if reason != NotRowStationary::Chip {
+                    let nest = cost.mapping.unwrap_or_default();
+                    cost.mapping = Some(format!("{nest}; not row-stationary: {reason}"));
+                }
+                Ok(cost)
             }
             Self::Attention {
                 attention: a,

@@ -36,7 +36,9 @@ pub fn run(
     if task.has_zeros() {
         let dense = task.dense().run(&chip, fidelity, memo)?;
         let software = &scenario.software;
-        estimate.sparsity = Some(verdict(software, system, &estimate, &dense));
+        let activations = software.activation_sparsity.or(task.own_zeros());
+        let zeros = [activations, software.weight_sparsity, software.kv_sparsity];
+        estimate.sparsity = Some(verdict(zeros, system, &estimate, &dense));
     }
     Ok(estimate)
 }

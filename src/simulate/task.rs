@@ -4,7 +4,9 @@ use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
 use crate::schedule::{Fusion, fuse, peak};
 use crate::units::{Bytes, Seconds};
-use crate::workload::{Dtype, Fusing, OpGraph, Phase, Precision, Scenario, Workload};
+use crate::workload::{
+    Dtype, Fusing, OpGraph, Phase, Precision, Role, Scenario, Sparsity, Workload,
+};
 
 use super::bound::compulsory;
 use super::estimate::MemoryUse;
@@ -98,6 +100,22 @@ impl Task {
         let steps = self.parts.iter().flat_map(|(_, list)| list);
         let mut tensors = steps.flat_map(|step| step.graph.tensors());
         tensors.any(|t| t.sparsity.is_some())
+    }
+
+    /// Zeros of the activations that have some, the mean over their elements.
+    pub(super) fn own_zeros(&self) -> Option<Sparsity> {
+        let steps = self.parts.iter().flat_map(|(_, list)| list);
+        let tensors = steps.flat_map(|step| step.graph.tensors());
+        let shares = tensors
+            .filter(|t| t.role == Role::Activation)
+            .filter_map(|t| {
+                let elements = t.elements() * t.copies as f64;
+                Some((t.sparsity?.density() * elements, elements))
+            });
+        let (kept, all) = shares.fold((0.0, 0.0), |sum, s| (sum.0 + s.0, sum.1 + s.1));
+        (all > 0.0).then(|| Sparsity::Unstructured {
+            density: kept / all,
+        })
     }
 
     /// The same work on tensors without zeros.

@@ -3,20 +3,21 @@
 use crate::cost::sparse::{Effect, Treatment, Verdict, treatments};
 use crate::hardware::System;
 use crate::units::percent;
-use crate::workload::{Density, Software, Sparsity};
+use crate::workload::{Density, Sparsity};
 
 use super::estimate::Estimate;
 
-/// The verdict on a run; `dense` is the same run of tensors without zeros.
+/// The verdict on a run whose activations, weights and caches have `zeros`; `dense` is the same run of tensors
+/// without them.
 pub(super) fn verdict(
-    software: &Software,
+    zeros: [Option<Sparsity>; 3],
     system: &System,
     sparse: &Estimate,
     dense: &Estimate,
 ) -> Verdict {
     let figures = |e: &Estimate| (e.totals.latency, e.totals.energy);
     Verdict::of(
-        &effects(software, system),
+        &effects(zeros, system),
         &smaller(sparse, dense),
         figures(sparse),
         figures(dense),
@@ -24,12 +25,9 @@ pub(super) fn verdict(
     )
 }
 
-fn effects(software: &Software, system: &System) -> Vec<Effect> {
-    let of = |sparsity| Density::of(sparsity, f64::INFINITY);
-    let densities = [
-        of(software.activation_sparsity),
-        of(software.weight_sparsity),
-    ];
+fn effects(zeros: [Option<Sparsity>; 3], system: &System) -> Vec<Effect> {
+    let [activations, weights, caches] = zeros;
+    let densities = [activations, weights].map(|s| Density::of(s, f64::INFINITY));
     let engines = system.arrays.iter();
     let treated: Vec<_> = engines.map(|a| treatments(&a.zeros, densities)).collect();
     let best = |slot: usize| {
@@ -44,9 +42,9 @@ fn effects(software: &Software, system: &System) -> Vec<Effect> {
         })
     };
     let all = [
-        effect("weights", software.weight_sparsity, best(1)),
-        effect("activations", software.activation_sparsity, best(0)),
-        effect("caches", software.kv_sparsity, Treatment::Ignored),
+        effect("weights", weights, best(1)),
+        effect("activations", activations, best(0)),
+        effect("caches", caches, Treatment::Ignored),
     ];
     all.into_iter().flatten().collect()
 }

@@ -11,14 +11,18 @@ use crate::workload::{
 use super::bound::compulsory;
 use super::task::BoundStep;
 
-/// Zeros of a product's operands, `None` if its inputs have none or it is no product.
+/// Zeros of a product's operands, `None` if none has any or it is no product.
 pub(super) fn of_product(graph: &OpGraph, system: &System, op: &Operator) -> Option<Zeros> {
-    let tensors = inputs(graph, op)?;
+    let tensors = operands(graph, op)?;
+    let result = op.outputs.first().map(|t| graph.tensor(*t));
+    let mut all = tensors.into_iter().chain(result);
+    if !all.any(|t| t.sparsity.is_some()) {
+        return None;
+    }
     let mut zeros = Zeros {
         densities: tensors.map(density),
         ..Zeros::none()
     };
-    let result = op.outputs.first().map(|t| graph.tensor(*t));
     for memory in &system.memories {
         zeros.packed.push([
             held(tensors[0], memory, Slot::Lhs),
@@ -31,7 +35,7 @@ pub(super) fn of_product(graph: &OpGraph, system: &System, op: &Operator) -> Opt
 
 /// Least share of an operator's dense steps that any engine of the chip is left with.
 pub(super) fn steps(graph: &OpGraph, system: &System, op: &Operator) -> f64 {
-    let Some(tensors) = inputs(graph, op) else {
+    let Some(tensors) = operands(graph, op) else {
         return 1.0;
     };
     let densities = tensors.map(density);
@@ -40,8 +44,8 @@ pub(super) fn steps(graph: &OpGraph, system: &System, op: &Operator) -> f64 {
     left.fold(1.0, f64::min)
 }
 
-/// Inputs of a product, if one of them has zeros.
-fn inputs<'a>(graph: &'a OpGraph, op: &Operator) -> Option<[&'a Tensor; 2]> {
+/// Inputs of a product.
+fn operands<'a>(graph: &'a OpGraph, op: &Operator) -> Option<[&'a Tensor; 2]> {
     match op.kind {
         OpKind::Einsum { .. } | OpKind::Experts(_) => {}
         OpKind::Attention(_)
@@ -57,9 +61,7 @@ fn inputs<'a>(graph: &'a OpGraph, op: &Operator) -> Option<[&'a Tensor; 2]> {
     let [lhs, rhs, ..] = op.inputs.as_slice() else {
         return None;
     };
-    let tensors = [graph.tensor(*lhs), graph.tensor(*rhs)];
-    let any = tensors.iter().any(|t| t.sparsity.is_some());
-    any.then_some(tensors)
+    Some([graph.tensor(*lhs), graph.tensor(*rhs)])
 }
 
 fn density(tensor: &Tensor) -> Density {

@@ -33,7 +33,10 @@ pub(super) fn apply(graph: &mut OpGraph, binding: &Binding) {
                     tensor.group = Some(Group::of(size, tensor.dtype));
                 }
             }
-            Role::Activation => tensor.sparsity = software.activation_sparsity,
+            // The model's own zeros are those of its tensors; a scenario speaks of all.
+            Role::Activation => {
+                tensor.sparsity = software.activation_sparsity.or(tensor.sparsity);
+            }
             Role::KvCache => tensor.sparsity = software.kv_sparsity,
             Role::Weight
             | Role::State

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::workload::{
-    Dtype, OpGraph, OpKind, Operator, Precision, Role, Tensor, TensorId, VectorWork, View,
+    Dtype, OpGraph, OpKind, Operator, Precision, Role, Sparsity, Tensor, TensorId, VectorWork, View,
 };
 
 /// Most operators of a graph.
@@ -189,6 +189,19 @@ impl Draft {
         let id = self.add(name, shape, dtype, Role::Weight);
         self.weights.insert(full, id);
         Ok(id)
+    }
+
+    /// Results of the operators since the one at `from` are zero by this share.
+    pub(super) fn leave_zeros(&mut self, from: usize, share: f64) {
+        let made = self.operators[from..].iter().flat_map(|op| &op.outputs);
+        for id in made {
+            let tensor = &mut self.tensors[id.0 as usize];
+            if tensor.role == Role::Activation {
+                tensor.sparsity = Some(Sparsity::Unstructured {
+                    density: 1.0 - share,
+                });
+            }
+        }
     }
 
     /// Makes a weight findable that was added as it is.

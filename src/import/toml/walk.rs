@@ -15,6 +15,9 @@ use super::{ops, rider};
 /// The size of axis 1 of an operator's first input, in its expressions.
 const CHANNELS: &str = "channels";
 
+/// Largest share of zeros: a value of a million is left.
+const MOST_ZEROS: f64 = 1.0 - 1e-6;
+
 /// Most operator tables that are looked at, those of blocks once for each time they are used.
 const MAX_STEPS: usize = 1_000_000;
 
@@ -252,7 +255,12 @@ impl<'a> Walk<'a> {
         let after = self.draft.operators.len();
         let last = if after > before { after - 1 } else { after };
         let carrier = rule.map(|_| last);
-        made.and_then(|x| rider::all(self, &call, x, own_input, carrier))
+        let made = made.and_then(|x| rider::all(self, &call, x, own_input, carrier))?;
+        if let Some(node) = reader.get("zeros") {
+            let share = number(reader, "zeros", node, &call.env, 0.0..=MOST_ZEROS)?;
+            self.draft.leave_zeros(before, share);
+        }
+        Some(made)
     }
 
     /// `in`, or what the operator before made.

@@ -74,9 +74,9 @@ static RULES: [Rule; 35] = [
 ];
 
 /// Keys that an operator's table has beside its operator.
-const COMMON: [&str; 15] = [
+const COMMON: [&str; 16] = [
     "name", "in", "when", "pre", "norm", "mul", "add", "residual", "act", "with", "repeat",
-    "times", "share", "phase", "prompt",
+    "times", "share", "phase", "prompt", "zeros",
 ];
 
 /// The rule of a table; none if it has only riders.
