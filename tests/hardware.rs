@@ -726,15 +726,15 @@ fn names_must_refer_to_something() {
 
 #[test]
 fn what_is_not_modelled_is_refused() {
-    let text = EDGE.replace("buffering = 2", "buffering = 2\nbanks = 4");
+    let text = EDGE.replace("buffering = 2", "buffering = 2\npartitions = 4");
     check(
         &text,
         &expect![[r#"
-            E0101 `memory.glb.banks` is not modelled yet
+            E0101 `memory.glb.partitions` is not modelled yet
               --> chip.toml:34:1
                |
-            34 | banks = 4
-               | ^^^^^
+            34 | partitions = 4
+               | ^^^^^^^^^^
                = note: a key that changes no result is refused, so that nobody relies on it; remove it"#]],
     );
 }

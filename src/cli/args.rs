@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::mapper::exact::Aim;
 use crate::simulate::{Constraint, Fidelity};
 use crate::units::{ByteStyle, Dimension, Quantity};
 use crate::workload::{Phase, Precision};
@@ -332,6 +333,44 @@ pub(super) struct MapArgs {
     /// A knob or key of the chip; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) sets: Vec<(String, String)>,
+    /// What the best mapping has the least of
+    #[arg(long = "for", value_name = "AIM", value_enum, default_value_t = MapAim::Energy)]
+    pub(super) aim: MapAim,
+    /// Steps after which the search stops and states its gap
+    #[arg(long, value_name = "STEPS", default_value_t = 3_000_000)]
+    pub(super) limit: u64,
+}
+
+/// What `map` looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum MapAim {
+    /// Energy, then time
+    Energy,
+    /// Time, then energy
+    Latency,
+    /// Energy times time, then time
+    Edp,
+}
+
+impl MapAim {
+    /// As on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Energy => "energy",
+            Self::Latency => "latency",
+            Self::Edp => "edp",
+        }
+    }
+}
+
+impl From<MapAim> for Aim {
+    fn from(aim: MapAim) -> Self {
+        match aim {
+            MapAim::Energy => Self::Energy,
+            MapAim::Latency => Self::Latency,
+            MapAim::Edp => Self::Edp,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

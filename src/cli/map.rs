@@ -1,10 +1,10 @@
 //! `wattline map`: one Einsum, one loop nest, what it moves and costs.
 
 use crate::catalog;
-use crate::cost::{Evaluation, Widths, evaluate, sparse::Zeros};
+use crate::cost::{Widths, evaluate, sparse::Zeros};
 use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
-use crate::mapper::{self, NotRowStationary, Objective, Request, row_stationary};
+use crate::mapper::{NotRowStationary, Objective, Request, row_stationary};
 use crate::mapping::{Chain, Convention, MapProblem, Nest};
 use crate::record::MapDocument;
 use crate::report::{Cell, Column, Table};
@@ -14,11 +14,11 @@ use crate::workload::Dtype;
 use super::args::{Format, MapArgs};
 use super::console::{Console, width};
 use super::load;
+use super::map_search::{Outcome, Question};
 use super::run_text::UNKNOWN;
 use super::start::Answer;
 
 /// Why the search for a nest stopped.
-const HEURISTIC: &str = "every nest of the heuristic list was priced; not proven optimal";
 const LEAST_WORDS: &str = "of all row-stationary plans that fit, the one of the fewest words of main memory, then \
                            of the buffer, then cycles";
 
@@ -52,12 +52,9 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
             problem.convention,
         )
     };
-    let (nest, evaluation, tried) = match problem.nest(&system, &chain) {
-        Some(nest) => {
-            let nest = nest?;
-            let evaluation = price(&nest);
-            (nest, evaluation, None)
-        }
+    let given = problem.nest(&system, &chain).transpose()?;
+    let searched = match &given {
+        Some(_) => None,
         None => {
             let request = Request {
                 einsum: &problem.einsum,
@@ -77,20 +74,47 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
                     } else {
                         MANY_PLANS
                     };
-                    (nest, evaluation, Some((choice.tried, stopped.to_owned())))
+                    let outcome = Outcome {
+                        nest,
+                        evaluation,
+                        tried: choice.tried,
+                        bound: None,
+                        stopped: stopped.to_owned(),
+                    };
+                    Some(outcome)
                 }
                 other => {
-                    let (nest, evaluation, tried) = searched(&system, array, &request, price)?;
-                    (nest, evaluation, Some((tried, heuristic(other.err()))))
+                    let question = Question {
+                        problem: &problem,
+                        system: &system,
+                        array,
+                        dtype,
+                        widths,
+                        aim: args.aim.into(),
+                        limit: args.limit,
+                    };
+                    let mut outcome = question.answer(price)?;
+                    outcome.stopped.push_str(&why_not(other.err()));
+                    Some(outcome)
                 }
             }
         }
     };
+    let (nest, evaluation, searched) = match (given, searched) {
+        (Some(nest), _) => {
+            let evaluation = price(&nest);
+            (nest, evaluation, None)
+        }
+        (None, Some(o)) => (o.nest, o.evaluation, Some((o.tried, o.bound, o.stopped))),
+        (None, None) => return Err(Problem::new(Code::MissingKey, "no nest").into()),
+    };
     let lines = problem.write(&nest, &system, &chain);
     let mut document = MapDocument::of(&problem, &system, &evaluation, &widths, lines);
-    if let Some((tried, stopped)) = tried {
+    if let Some((tried, bound, stopped)) = searched {
         document.origin = "search";
         document.tried = tried;
+        document.bound = bound;
+        document.objective = Some(args.aim.name());
         document.stopped = stopped;
     }
     console.warn(&warnings);
@@ -107,11 +131,11 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
     })
 }
 
-/// Why the search for a nest stopped, and why it was needed where the chip has a dataflow of its own.
-fn heuristic(reason: Option<NotRowStationary>) -> String {
+/// Why the search was needed where the chip has a dataflow of its own.
+fn why_not(reason: Option<NotRowStationary>) -> String {
     match reason {
-        Some(NotRowStationary::Chip) | None => HEURISTIC.to_owned(),
-        Some(reason) => format!("{HEURISTIC}; not row-stationary: {reason}"),
+        Some(NotRowStationary::Chip) | None => String::new(),
+        Some(reason) => format!("; not row-stationary: {reason}"),
     }
 }
 
@@ -137,37 +161,6 @@ fn dtype(problem: &MapProblem, system: &System) -> Result<Dtype, Problems> {
         let message = format!("`{}` has no matrix engine", system.name);
         Problem::new(Code::Reference, message).into()
     })
-}
-
-fn searched(
-    system: &System,
-    array: usize,
-    request: &Request<'_>,
-    price: impl Fn(&Nest) -> Evaluation,
-) -> Result<(Nest, Evaluation, usize), Problems> {
-    let nests = mapper::proposals(system, array, request).map_err(|error| {
-        Problems::from(Problem::new(Code::NoFit, format!("nothing fits: {error}")))
-    })?;
-    let tried = nests.len();
-    let priced = nests.into_iter().map(|nest| {
-        let evaluation = price(&nest);
-        (nest, evaluation)
-    });
-    let key = |e: &Evaluation| (e.energy().map_or(f64::INFINITY, |e| e.0), e.latency.0);
-    let best = priced.min_by(|a, b| {
-        let (a, b) = (key(&a.1), key(&b.1));
-        a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
-    });
-    match best {
-        Some((nest, evaluation)) => Ok((nest, evaluation, tried)),
-        None => {
-            let message = format!("`{}` takes library tiles, not loop nests", system.name);
-            let problem = Problem::new(Code::Usage, message);
-            Err(problem
-                .help("give the nest in [mapping], or another chip")
-                .into())
-        }
-    }
 }
 
 fn text(document: &MapDocument, console: &Console) -> String {
@@ -198,6 +191,8 @@ fn text(document: &MapDocument, console: &Console) -> String {
         ("per MAC", energy(document.energy_per_mac_j)),
         ("of MACs", energy(document.mac_energy_j)),
         ("of wires", energy(Some(document.network_energy_j))),
+        ("searched", document.objective.unwrap_or_default().to_owned()),
+        ("bound", document.bound.map_or(String::new(), |b| significant(b, 6))),
         ("search", document.stopped.clone()),
         ("no fit", document.misfit.clone()),
     ];

@@ -3,12 +3,11 @@
 use crate::diag::{Code, Problem};
 use crate::document::{Node, Table, Value};
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 6] = [
     "resident",
     "swap",
     "forward",
     "distributed",
-    "uneven",
     "dma_setup",
     "instruction",
 ];

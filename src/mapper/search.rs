@@ -35,19 +35,23 @@ pub struct Request<'a> {
     pub objective: Objective,
 }
 
-/// Nothing fits: even the least tile is larger than a memory.
+/// Nothing fits: even the least tiles are larger than a memory.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "the least tile needs {} but `{memory}` offers {} (half of it where it is double buffered)",
+    "the least tiles need {} of `{memory}`{}, which has {} for them: {} are missing",
     Bytes(*needed),
-    Bytes(*usable)
+    slot.map_or(String::new(), |slot| format!(", most of it for `{}`", slot.name())),
+    Bytes(*usable),
+    Bytes((needed - usable).max(0.0))
 )]
 pub struct NoMapping {
     /// The memory that is too small.
     pub memory: String,
+    /// The operand that takes most of it.
+    pub slot: Option<Slot>,
     /// Bytes needed.
     pub needed: f64,
-    /// Bytes there.
+    /// Bytes there: half of the capacity where it is double buffered.
     pub usable: f64,
 }
 
@@ -134,6 +138,7 @@ pub fn best_of(
     best.ok_or_else(|| {
         failed.unwrap_or(NoMapping {
             memory: system.main_memory().name.clone(),
+            slot: None,
             needed: 0.0,
             usable: 0.0,
         })

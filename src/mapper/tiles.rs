@@ -138,6 +138,7 @@ fn choose(c: Choice<'_>) -> Result<(Extents, [Class; 3]), NoMapping> {
     if smallest.total() > usable {
         return Err(NoMapping {
             memory: c.system.memories[at].name.clone(),
+            slot: smallest.largest(),
             needed: smallest.total(),
             usable,
         });
@@ -199,6 +200,13 @@ impl Needs {
 
     fn total(&self) -> f64 {
         self.0.iter().sum()
+    }
+
+    /// The slot that takes most.
+    fn largest(&self) -> Option<Slot> {
+        let needs = Slot::ALL.into_iter().zip(self.0);
+        let largest = needs.max_by(|a, b| a.1.total_cmp(&b.1));
+        largest.map(|(slot, _)| slot)
     }
 }
 

@@ -84,7 +84,11 @@ pub struct MapDocument {
     pub misfit: String,
     /// How the nest came about: `given` or `search`.
     pub origin: &'static str,
-    /// Nests that were priced.
+    /// What was looked for: `energy`, `latency` or `edp`; `None` for a nest that was given.
+    pub objective: Option<&'static str>,
+    /// No mapping of the mapspace has less of it, in joule, seconds or their product; `None` without a proof.
+    pub bound: Option<f64>,
+    /// Partial mappings, or nests of a list, that were looked at.
     pub tried: usize,
     /// Why the search stopped; empty for a nest that was given.
     pub stopped: String,
@@ -122,6 +126,8 @@ impl MapDocument {
             fits: evaluation.overfull().next().is_none(),
             misfit: misfit(problem, system, evaluation),
             origin: "given",
+            objective: None,
+            bound: None,
             tried: 1,
             stopped: String::new(),
             nest,

@@ -81,6 +81,15 @@ pub enum Slot {
 impl Slot {
     /// All three.
     pub const ALL: [Self; 3] = [Self::Lhs, Self::Rhs, Self::Acc];
+
+    /// As in chip and problem files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lhs => "lhs",
+            Self::Rhs => "rhs",
+            Self::Acc => "acc",
+        }
+    }
 }
 
 /// `coefficient · rank`.

@@ -2,14 +2,15 @@
 
 use smallvec::SmallVec;
 
-use crate::mapping::{Chain, Level, Loop, Nest};
+use crate::mapper::NoMapping;
+use crate::mapping::{Chain, Level, Loop, Nest, Step};
 use crate::workload::Slot;
 
 use super::flow::{Flow, Node, Order};
 use super::goal::{Aim, Bill, Engine, Found, Key, Rates};
 use super::rest::Rest;
 use super::sides::{self, Side};
-use super::space::{Mapspace, RANKS, Space, bits, still_class};
+use super::space::{Mapspace, RANKS, Space, bits};
 use super::table::{Index, Table};
 use super::tiles::Fit;
 
@@ -92,7 +93,6 @@ impl<'a> Mapspace<'a> {
             }
         }
         entries.sort_by(|a, b| a.0.0.total_cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)));
-        let mut ran = 0;
         for batch in entries.chunks(BATCH) {
             let mut prepared: Vec<(Key, Prepared<'_>)> = Vec::new();
             for (key, at, side) in batch {
@@ -115,7 +115,6 @@ impl<'a> Mapspace<'a> {
             let mut doubtful: Vec<Doubtful<'_>> = Vec::new();
             for (key, prepared) in &prepared {
                 if !state.is_hopeless(*key) {
-                    ran += 1;
                     Descent::run(prepared, *key, &mut state, &mut doubtful);
                 }
             }
@@ -127,7 +126,6 @@ impl<'a> Mapspace<'a> {
                 }
             }
         }
-        if std::env::var("DBG").is_ok() { eprintln!("entries {} ran {ran} steps {} spaces {}", entries.len(), state.steps, spaces.len()); }
         let (key, cost, nest) = state.best?;
         let bound = state.left.map_or(key.0, |left| left.min(key.0));
         Some(Found {
@@ -138,6 +136,19 @@ impl<'a> Mapspace<'a> {
             steps: state.steps,
             is_whole: is_whole && state.left.is_none(),
         })
+    }
+
+    /// What is missing where not even single iterations fit, in the memories that nothing may pass by.
+    pub fn lacking(self, array: usize) -> Option<NoMapping> {
+        let spaces = self.spaces(array)?;
+        let mut lacks = None;
+        for space in &spaces {
+            match space.lacking() {
+                None => return None,
+                Some(lack) => lacks = Some(lack),
+            }
+        }
+        lacks
     }
 
     /// What each memory keeps, and in which order where depths differ: every choice that the chip allows.
@@ -328,7 +339,7 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
             if room.shared || before[room.level] > 0.0 {
                 for slot in Slot::ALL.into_iter().filter(|s| room.slots[*s as usize]) {
                     let elements = self.given.flow.table.footprint(space, slot, stop, at);
-                    self.used[room.level] += elements * space.given.widths.of(slot);
+                    self.used[room.level] += room.takes(elements * space.given.widths.of(slot));
                 }
             }
         }
@@ -511,7 +522,6 @@ impl Prepared<'_> {
 
 /// Keeps above loops, gap by gap.
 fn nest_of(space: &Space<'_>, gaps: Vec<(usize, Vec<Loop>)>, levels: &[Vec<Loop>]) -> Nest {
-    use crate::mapping::Step;
     let mut nest = Nest::default();
     for (gap, loops) in gaps {
         for room in &space.stops[gap].rooms {
@@ -525,6 +535,5 @@ fn nest_of(space: &Space<'_>, gaps: Vec<(usize, Vec<Loop>)>, levels: &[Vec<Loop>
             nest.steps.extend(levels[level].iter().copied().map(Step::Loop));
         }
     }
-    let _ = still_class;
     nest
 }

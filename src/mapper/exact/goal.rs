@@ -28,13 +28,18 @@ pub(super) struct Key(pub(super) f64, pub(super) f64);
 const SAME: f64 = 1e-12;
 
 impl Aim {
-    /// The value of a mapping.
-    pub(super) fn key(self, energy: f64, time: f64) -> Key {
+    /// What is least at the best, and what decides between equals.
+    pub fn value(self, energy: f64, time: f64) -> (f64, f64) {
         match self {
-            Self::Latency => Key(time, energy),
-            Self::Energy => Key(energy, time),
-            Self::Edp => Key(energy * time, time),
+            Self::Latency => (time, energy),
+            Self::Energy => (energy, time),
+            Self::Edp => (energy * time, time),
         }
+    }
+
+    pub(super) fn key(self, energy: f64, time: f64) -> Key {
+        let (first, second) = self.value(energy, time);
+        Key(first, second)
     }
 }
 

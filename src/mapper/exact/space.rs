@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::cost::Widths;
 use crate::hardware::System;
+use crate::mapper::NoMapping;
 use crate::mapping::{Chain, Convention, Level};
 use crate::workload::{Axis, Class, Einsum, Slot};
 
@@ -65,8 +66,17 @@ pub(super) struct Room {
     pub(super) slots: [bool; 3],
     /// Bytes.
     pub(super) usable: f64,
+    /// Bytes of a bank, if tiles take whole ones.
+    pub(super) bank: Option<f64>,
     /// Whether a stop further in keeps slots in the same memory.
     pub(super) shared: bool,
+}
+
+impl Room {
+    /// Bytes that a tile takes.
+    pub(super) fn takes(&self, bytes: f64) -> f64 {
+        self.bank.map_or(bytes, |bank| (bytes / bank).ceil() * bank)
+    }
 }
 
 /// Places that keep tiles at one depth.
@@ -124,6 +134,38 @@ impl<'a> Space<'a> {
             latched,
             chain,
         })
+    }
+
+    /// The first memory that single elements of what it must keep overfill.
+    pub(super) fn lacking(&self) -> Option<NoMapping> {
+        for (level, at) in self.chain.levels.iter().enumerate() {
+            let Level::Memory { memory, .. } = *at else {
+                continue;
+            };
+            let rooms = self.stops.iter().flat_map(|stop| &stop.rooms);
+            let rooms = rooms.filter(|room| room.level == level);
+            let (mut needed, mut usable) = (0.0, f64::INFINITY);
+            let mut largest: Option<(f64, Slot)> = None;
+            for room in rooms {
+                usable = room.usable;
+                for slot in Slot::ALL.into_iter().filter(|s| room.slots[*s as usize]) {
+                    let bytes = room.takes(self.given.widths.of(slot));
+                    needed += bytes;
+                    if largest.is_none_or(|l| bytes > l.0) {
+                        largest = Some((bytes, slot));
+                    }
+                }
+            }
+            if needed > usable {
+                return Some(NoMapping {
+                    memory: self.given.system.memories[memory].name.clone(),
+                    slot: largest.map(|l| l.1),
+                    needed,
+                    usable,
+                });
+            }
+        }
+        None
     }
 
     /// Stops, and the engine.
@@ -242,6 +284,7 @@ fn stops(given: Mapspace<'_>, chain: &Chain, order: &[Slot; 3]) -> Vec<Stop> {
                 level,
                 slots,
                 usable,
+                bank: at.banks.map(|n| at.capacity.0 / n as f64),
                 shared: i + 1 < count,
             };
             let joins = !apart

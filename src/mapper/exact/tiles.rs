@@ -36,7 +36,8 @@ impl Fit<'_, '_> {
             }
             let kept = Slot::ALL.iter().filter(|s| room.slots[**s as usize]);
             let bytes = kept.map(|&slot| {
-                self.table.footprint(self.space, slot, stop, at) * self.space.given.widths.of(slot)
+                let elements = self.table.footprint(self.space, slot, stop, at);
+                room.takes(elements * self.space.given.widths.of(slot))
             });
             self.used[room.level] + bytes.sum::<f64>() <= room.usable
         })
