@@ -170,14 +170,39 @@ impl<'a> Mapspace<'a> {
                 chains.extend(others);
             }
         }
-        let orders: &[[Slot; 3]] = if self.uneven { &ORDERS } else { &ORDERS[..1] };
         let mut spaces = Vec::new();
         for chain in chains {
-            for order in orders {
-                spaces.push(Space::of(self, chain.clone(), order)?);
+            for orders in self.depths(&chain) {
+                spaces.push(Space::of(self, chain.clone(), &orders)?);
             }
         }
         Some(spaces)
+    }
+
+    /// Orders of the slots of every level: one where depths are equal, else all that differ.
+    fn depths(self, chain: &Chain) -> Vec<Vec<[Slot; 3]>> {
+        let mut all = vec![Vec::new()];
+        for (level, at) in chain.levels.iter().enumerate() {
+            let held = match at {
+                Level::Memory { holds, .. } if level > 0 && self.uneven => *holds,
+                Level::Memory { .. } | Level::Fanout { .. } => [false; 3],
+            };
+            let mut next = Vec::new();
+            for orders in &all {
+                let mut seen: Vec<Vec<Slot>> = Vec::new();
+                for order in ORDERS {
+                    let kept: Vec<Slot> = order.into_iter().filter(|s| held[*s as usize]).collect();
+                    if !seen.contains(&kept) {
+                        seen.push(kept);
+                        let mut orders: Vec<[Slot; 3]> = orders.clone();
+                        orders.push(order);
+                        next.push(orders);
+                    }
+                }
+            }
+            all = next;
+        }
+        all
     }
 }
 
@@ -223,7 +248,7 @@ impl<'a> Prepared<'a> {
     /// `None` if not even single iterations fit.
     fn of(space: &'a Space<'a>, side: &'a Side, table: Table, engine: Engine) -> Option<Self> {
         let has_blocks = space.given.system.memories.iter().any(|m| m.block.is_some());
-        let trusts = table.is_exact && !has_blocks && !space.given.convention.leaks_at_work();
+        let is_exact = table.is_exact && !has_blocks && !space.given.convention.leaks_at_work();
         let flow = Flow::of(space, side, table, Rates::of(space, side, engine));
         let used = [0.0; RANKS];
         let fit = Fit {
@@ -239,8 +264,8 @@ impl<'a> Prepared<'a> {
         Some(Self {
             root: flow.root(),
             rest,
+            trusts: is_exact && flow.is_monotone,
             flow,
-            trusts,
         })
     }
 
@@ -359,13 +384,14 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
         let mut tiles: Vec<(Index, u16, [bool; 3])> = Vec::new();
         let mut found = Vec::new();
         let is_shared = space.stops[stop].rooms.iter().any(|r| r.shared);
-        if is_shared {
+        let takes_all = is_shared || !self.given.flow.is_monotone;
+        if takes_all {
             fit.every(stop, &node.at, all, locked, false, &mut found);
         } else {
             fit.largest(stop, &node.at, locked, &mut found);
         }
         tiles.extend(found.drain(..).map(|at| (at, 0, [false; 3])));
-        if space.given.convention.tiles_stay() && !is_shared {
+        if space.given.convention.tiles_stay() && !takes_all {
             self.pinned(gap, node, locked, &mut tiles);
         }
         let mut choices = Vec::new();

@@ -140,6 +140,8 @@ pub(super) struct Flow<'a> {
     all: [f64; 3],
     /// Slots whose tiles on fan-outs may be the same as another one's.
     merges: [bool; 3],
+    /// Whether larger tiles never cost more.
+    pub(super) is_monotone: bool,
 }
 
 impl<'a> Flow<'a> {
@@ -154,10 +156,12 @@ impl<'a> Flow<'a> {
             let ranks = bits(summed);
             ranks.map(|r| above[r] as f64).product()
         });
-        let spread = |r: &usize| side.above.last().is_some_and(|above| above[*r] > 1);
         let merges = Slot::ALL.map(|slot| {
             let mut windows = space.shapes[slot as usize].windows.iter();
-            windows.any(|w| w.ranks.iter().flatten().filter(|r| spread(r)).count() > 1)
+            windows.any(|w| match w.ranks {
+                [Some(one), Some(two)] => side.may_meet(space, one, two),
+                [..] => false,
+            })
         });
         Self {
             space,
@@ -168,6 +172,7 @@ impl<'a> Flow<'a> {
             plain,
             copies: copies.collect(),
             all: Slot::ALL.map(|slot| space.given.einsum.elements(slot)),
+            is_monotone: space.is_monotone && merges == [false; 3],
             merges,
         }
     }
@@ -177,7 +182,6 @@ impl<'a> Flow<'a> {
         let mut node = self.above(0);
         let engine = self.space.engine();
         let all: f64 = self.space.ranks.iter().map(|r| r.size as f64).product();
-        let single = [0; RANKS];
         for slot in Slot::ALL {
             if self.space.latched == Some(slot) {
                 continue;
@@ -187,7 +191,11 @@ impl<'a> Flow<'a> {
             let keeper = keeper.unwrap_or(0);
             let gaps = keeper..engine;
             let shared: f64 = gaps.map(|gap| self.side.shared[gap][slot as usize]).product();
-            let merged = self.merged(slot, keeper, engine, &single);
+            // How much meets depends on tiles that are not chosen yet.
+            let merged = match self.merges[slot as usize] {
+                true => self.all[slot as usize] * shared / all,
+                false => 1.0,
+            };
             let reads = all / shared * merged;
             let bill = self.enter(slot, (keeper, engine), None, (all, reads), merged);
             node.bill = node.bill.plus(&bill);

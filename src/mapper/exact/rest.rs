@@ -40,7 +40,10 @@ impl Rest {
                 fit.largest(stop, &flow.table.whole, 0, &mut tiles);
             }
             let here = Slot::ALL.map(|slot| {
-                let own = alternatives(flow, &above, stop, slot, &tiles);
+                let own = match flow.is_monotone {
+                    true => alternatives(flow, &above, stop, slot, &tiles),
+                    false => vec![Bill::NONE],
+                };
                 let each = sums(&own, &further_in);
                 let least = each.iter().skip(1).fold(each[0], |a, b| a.least(b));
                 Others { each, least }

@@ -156,6 +156,30 @@ impl Side {
         self.loops.iter().filter(here)
     }
 
+    /// Whether one access may serve equal points of a window that two ranks side by side share.
+    pub(super) fn may_meet(&self, space: &Space<'_>, one: usize, two: usize) -> bool {
+        let of = |rank: usize| {
+            let index = space.ranks[rank].index;
+            let loops = self.loops.iter();
+            loops.filter(move |l| usize::from(l.rank) == index && l.factor > 1)
+        };
+        of(one).any(|a| {
+            of(two).any(|b| {
+                let (Some(a), Some(b)) = (a.place, b.place) else {
+                    return false;
+                };
+                let Level::Fanout { fanout } = space.chain.levels[usize::from(a.level)] else {
+                    return false;
+                };
+                let wires = &space.given.system.fanouts[fanout].diagonal;
+                a.level == b.level
+                    && (a.axis == b.axis
+                        || space.given.convention.merges_axes()
+                        || !wires.is_empty())
+            })
+        })
+    }
+
     /// Instances below the fan-outs above a level.
     pub(super) fn instances(&self, level: usize) -> f64 {
         let above = |l: &&Loop| l.place.is_some_and(|p| usize::from(p.level) < level);

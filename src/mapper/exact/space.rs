@@ -98,11 +98,15 @@ pub(super) struct Space<'a> {
     pub(super) stops: Vec<Stop>,
     /// Operand that the engine holds between steps.
     pub(super) latched: Option<Slot>,
+    /// Whether larger tiles never cost more: not where boxes around strided tiles count.
+    pub(super) is_monotone: bool,
 }
 
 impl<'a> Space<'a> {
+    /// `orders: [level]` gives the slots of a memory, outermost first, where each has its own depth.
+    ///
     /// `None` for what the search cannot describe: too many ranks or levels, axes of three ranks.
-    pub(super) fn of(given: Mapspace<'a>, chain: Chain, order: &[Slot; 3]) -> Option<Self> {
+    pub(super) fn of(given: Mapspace<'a>, chain: Chain, orders: &[[Slot; 3]]) -> Option<Self> {
         let all = given.einsum.ranks.iter().enumerate();
         let ranks: SmallVec<[RankAt; RANKS]> = all
             .filter(|(_, rank)| rank.size > 1)
@@ -120,7 +124,9 @@ impl<'a> Space<'a> {
             return None;
         }
         let [lhs, rhs, acc] = Slot::ALL.map(|slot| shape(given, &ranks, slot));
-        let stops = stops(given, &chain, order);
+        let axes = Slot::ALL.into_iter().flat_map(|slot| given.einsum.operand(slot));
+        let is_strided = axes.flat_map(|axis| &axis.terms).any(|t| t.coefficient > 1);
+        let stops = stops(given, &chain, orders);
         let latched = if given.convention.tiles_stay() {
             given.system.arrays[chain.array].stationary
         } else {
@@ -132,6 +138,7 @@ impl<'a> Space<'a> {
             shapes: [lhs?, rhs?, acc?],
             stops,
             latched,
+            is_monotone: !(is_strided && given.convention.boxes()),
             chain,
         })
     }
@@ -256,9 +263,9 @@ fn shape<'a>(given: Mapspace<'a>, ranks: &[RankAt], slot: Slot) -> Option<Shape<
     Some(shape)
 }
 
-/// Siblings that keep different slots stop at one depth; in an uneven
-/// mapspace every slot of a memory has its own, in the given order.
-fn stops(given: Mapspace<'_>, chain: &Chain, order: &[Slot; 3]) -> Vec<Stop> {
+/// Siblings that keep different slots stop at one depth; in an uneven mapspace every slot of a memory has its
+/// own, in the order of that memory.
+fn stops(given: Mapspace<'_>, chain: &Chain, orders: &[[Slot; 3]]) -> Vec<Stop> {
     let mut stops: Vec<Stop> = Vec::new();
     let mut apart = true;
     for (level, at) in chain.levels.iter().enumerate() {
@@ -273,7 +280,7 @@ fn stops(given: Mapspace<'_>, chain: &Chain, order: &[Slot; 3]) -> Vec<Stop> {
         };
         let all = holds.iter().filter(|h| **h).count();
         let groups: SmallVec<[[bool; 3]; 3]> = if given.uneven && level > 0 {
-            let each = order.iter().filter(|s| holds[**s as usize]);
+            let each = orders[level].iter().filter(|s| holds[**s as usize]);
             each.map(|s| Slot::ALL.map(|slot| slot == *s)).collect()
         } else {
             SmallVec::from_elem(holds, usize::from(all > 0))
