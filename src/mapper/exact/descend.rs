@@ -172,48 +172,13 @@ impl<'a> Mapspace<'a> {
         }
         let mut spaces = Vec::new();
         for chain in chains {
-            for orders in self.depths(&chain) {
-                spaces.push(Space::of(self, chain.clone(), &orders)?);
+            for places in self.arrangements(&chain) {
+                spaces.push(Space::of(self, chain.clone(), &places)?);
             }
         }
         Some(spaces)
     }
-
-    /// Orders of the slots of every level: one where depths are equal, else all that differ.
-    fn depths(self, chain: &Chain) -> Vec<Vec<[Slot; 3]>> {
-        let mut all = vec![Vec::new()];
-        for (level, at) in chain.levels.iter().enumerate() {
-            let held = match at {
-                Level::Memory { holds, .. } if level > 0 && self.uneven => *holds,
-                Level::Memory { .. } | Level::Fanout { .. } => [false; 3],
-            };
-            let mut next = Vec::new();
-            for orders in &all {
-                let mut seen: Vec<Vec<Slot>> = Vec::new();
-                for order in ORDERS {
-                    let kept: Vec<Slot> = order.into_iter().filter(|s| held[*s as usize]).collect();
-                    if !seen.contains(&kept) {
-                        seen.push(kept);
-                        let mut orders: Vec<[Slot; 3]> = orders.clone();
-                        orders.push(order);
-                        next.push(orders);
-                    }
-                }
-            }
-            all = next;
-        }
-        all
-    }
 }
-
-const ORDERS: [[Slot; 3]; 6] = [
-    [Slot::Lhs, Slot::Rhs, Slot::Acc],
-    [Slot::Lhs, Slot::Acc, Slot::Rhs],
-    [Slot::Rhs, Slot::Lhs, Slot::Acc],
-    [Slot::Rhs, Slot::Acc, Slot::Lhs],
-    [Slot::Acc, Slot::Lhs, Slot::Rhs],
-    [Slot::Acc, Slot::Rhs, Slot::Lhs],
-];
 
 /// What every mapping of a spatial choice costs: main memory moves each operand once.
 fn least(space: &Space<'_>, rates: &Rates) -> Bill {
@@ -360,12 +325,11 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
     fn keep(&mut self, stop: usize, at: &Index) -> [f64; RANKS] {
         let before = self.used;
         let space = self.given.flow.space;
-        for room in &space.stops[stop].rooms {
-            if room.shared || before[room.level] > 0.0 {
-                for slot in Slot::ALL.into_iter().filter(|s| room.slots[*s as usize]) {
-                    let elements = self.given.flow.table.footprint(space, slot, stop, at);
-                    self.used[room.level] += room.takes(elements * space.given.widths.of(slot));
-                }
+        let room = &space.stops[stop].room;
+        if room.shared {
+            for slot in Slot::ALL.into_iter().filter(|s| room.slots[*s as usize]) {
+                let elements = self.given.flow.table.footprint(space, slot, stop, at);
+                self.used[room.level] += room.takes(elements * space.given.widths.of(slot));
             }
         }
         before
@@ -383,7 +347,7 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
         };
         let mut tiles: Vec<(Index, u16, [bool; 3])> = Vec::new();
         let mut found = Vec::new();
-        let is_shared = space.stops[stop].rooms.iter().any(|r| r.shared);
+        let is_shared = space.stops[stop].room.shared;
         let takes_all = is_shared || !self.given.flow.is_monotone;
         if takes_all {
             fit.every(stop, &node.at, all, locked, false, &mut found);
@@ -550,12 +514,11 @@ impl Prepared<'_> {
 fn nest_of(space: &Space<'_>, gaps: Vec<(usize, Vec<Loop>)>, levels: &[Vec<Loop>]) -> Nest {
     let mut nest = Nest::default();
     for (gap, loops) in gaps {
-        for room in &space.stops[gap].rooms {
-            nest.steps.push(Step::Keep {
-                level: room.level as u16,
-                slots: room.slots,
-            });
-        }
+        let room = &space.stops[gap].room;
+        nest.steps.push(Step::Keep {
+            level: room.level as u16,
+            slots: room.slots,
+        });
         nest.steps.extend(loops.into_iter().map(Step::Loop));
         for level in space.fanouts(gap) {
             nest.steps.extend(levels[level].iter().copied().map(Step::Loop));

@@ -9,7 +9,7 @@ use crate::workload::{Class, Slot};
 
 use super::goal::{Bill, Rates};
 use super::sides::Side;
-use super::space::{RANKS, Space, bits, still_class};
+use super::space::{Space, bits, still_class};
 use super::table::{Index, Table};
 
 /// Which loops of a gap run innermost.
@@ -512,7 +512,7 @@ impl<'a> Flow<'a> {
                 }
             }
         }
-        let first = self.space.last_level(keeper) + 1;
+        let first = self.space.level(keeper) + 1;
         let end = child.unwrap_or(self.space.chain.levels.len());
         for level in first..end {
             rates.cross(&mut bill, level, fills * width);

@@ -139,7 +139,9 @@ struct Rate {
 /// How energy and time follow from bytes under a spatial choice.
 pub(super) struct Rates {
     engine: Engine,
-    /// `[level][read, written]`; what crosses a fan-out is read.
+    /// Joule per byte that crosses a fan-out, by level.
+    wires: [f64; LEVELS],
+    /// `[level][read, written]`.
     each: [[Rate; 2]; LEVELS],
     /// Seconds of the engine's steps.
     compute: f64,
@@ -152,6 +154,7 @@ impl Rates {
         let (system, convention) = (space.given.system, space.given.convention);
         let mut rates = Self {
             engine,
+            wires: [0.0; LEVELS],
             each: [[Rate::default(); 2]; LEVELS],
             compute: side.iterations() * engine.step,
             leakage: 0.0,
@@ -161,7 +164,7 @@ impl Rates {
         for (level, at) in space.chain.levels.iter().enumerate() {
             let memory = match *at {
                 Level::Fanout { fanout } => {
-                    rates.each[level][0].energy = joules(system.fanouts[fanout].hop_energy);
+                    rates.wires[level] = joules(system.fanouts[fanout].hop_energy);
                     continue;
                 }
                 Level::Memory { memory, .. } => &system.memories[memory],
@@ -206,10 +209,7 @@ impl Rates {
 
     /// Bytes that cross a fan-out; nothing for a memory.
     pub(super) fn cross(&self, bill: &mut Bill, level: usize, bytes: f64) {
-        let rate = self.each[level][0];
-        if rate.time == 0.0 {
-            bill.energy += rate.energy * bytes;
-        }
+        bill.energy += self.wires[level] * bytes;
     }
 
     /// Energy and time.

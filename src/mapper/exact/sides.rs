@@ -243,9 +243,12 @@ fn extend(
         }
     }
     let used: u64 = taken.iter().map(|t| t.1).product();
+    // A divisor leaves nothing idle, the most even factor takes the fewest rounds: neither replaces the other.
     let mut grown = taken.iter().any(|&(r, factor)| {
         let others = used / factor;
-        next(r, axis.size / others).iter().any(|&f| f > factor)
+        let is_whole = |f: u64| left[r].is_multiple_of(f);
+        let mut larger = next(r, axis.size / others).into_iter();
+        larger.any(|f| f > factor && is_whole(f) == is_whole(factor))
     });
     if (taken.len() as u32) < axis.max_ranks {
         let allowed = (0..space.ranks.len()).filter(|&r| left[r] > 1 && may_unroll(space.given.system, axis, space, r));

@@ -58,7 +58,7 @@ pub(super) struct Shape<'a> {
     pub(super) still: u16,
 }
 
-/// A memory's room for the slots of one stop.
+/// A memory's room for the slots of a stop.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     /// Level of the chain.
@@ -79,10 +79,10 @@ impl Room {
     }
 }
 
-/// Places that keep tiles at one depth.
+/// A place that keeps tiles.
 #[derive(Clone, Debug)]
 pub(super) struct Stop {
-    pub(super) rooms: SmallVec<[Room; 3]>,
+    pub(super) room: Room,
     /// Level of the chain that keeps a slot.
     pub(super) keeps: [Option<usize>; 3],
 }
@@ -103,10 +103,8 @@ pub(super) struct Space<'a> {
 }
 
 impl<'a> Space<'a> {
-    /// `orders: [level]` gives the slots of a memory, outermost first, where each has its own depth.
-    ///
     /// `None` for what the search cannot describe: too many ranks or levels, axes of three ranks.
-    pub(super) fn of(given: Mapspace<'a>, chain: Chain, orders: &[[Slot; 3]]) -> Option<Self> {
+    pub(super) fn of(given: Mapspace<'a>, chain: Chain, places: &Places) -> Option<Self> {
         let all = given.einsum.ranks.iter().enumerate();
         let ranks: SmallVec<[RankAt; RANKS]> = all
             .filter(|(_, rank)| rank.size > 1)
@@ -126,7 +124,7 @@ impl<'a> Space<'a> {
         let [lhs, rhs, acc] = Slot::ALL.map(|slot| shape(given, &ranks, slot));
         let axes = Slot::ALL.into_iter().flat_map(|slot| given.einsum.operand(slot));
         let is_strided = axes.flat_map(|axis| &axis.terms).any(|t| t.coefficient > 1);
-        let stops = stops(given, &chain, orders);
+        let stops = stops(given, &chain, places);
         let latched = if given.convention.tiles_stay() {
             given.system.arrays[chain.array].stationary
         } else {
@@ -149,7 +147,7 @@ impl<'a> Space<'a> {
             let Level::Memory { memory, .. } = *at else {
                 continue;
             };
-            let rooms = self.stops.iter().flat_map(|stop| &stop.rooms);
+            let rooms = self.stops.iter().map(|stop| &stop.room);
             let rooms = rooms.filter(|room| room.level == level);
             let (mut needed, mut usable) = (0.0, f64::INFINITY);
             let mut largest: Option<(f64, Slot)> = None;
@@ -182,19 +180,15 @@ impl<'a> Space<'a> {
 
     /// Levels of fan-outs in a gap.
     pub(super) fn fanouts(&self, gap: usize) -> impl Iterator<Item = usize> + '_ {
-        let start = self.last_level(gap) + 1;
-        let end = match self.stops.get(gap + 1) {
-            Some(stop) => stop.rooms.iter().map(|r| r.level).min(),
-            None => None,
-        };
-        let end = end.unwrap_or(self.chain.levels.len());
+        let start = self.level(gap) + 1;
+        let next = self.stops.get(gap + 1).map(|stop| stop.room.level);
+        let end = next.unwrap_or(self.chain.levels.len());
         (start..end).filter(|&level| matches!(self.chain.levels[level], Level::Fanout { .. }))
     }
 
-    /// Innermost level of a stop, where the loops below it are written.
-    pub(super) fn last_level(&self, stop: usize) -> usize {
-        let rooms = self.stops[stop].rooms.iter();
-        rooms.map(|r| r.level).max().unwrap_or(0)
+    /// Level of a stop.
+    pub(super) fn level(&self, stop: usize) -> usize {
+        self.stops[stop].room.level
     }
 
     /// Whether a slot is kept somewhere below a stop, or held by the engine.
@@ -263,62 +257,86 @@ fn shape<'a>(given: Mapspace<'a>, ranks: &[RankAt], slot: Slot) -> Option<Shape<
     Some(shape)
 }
 
-/// Siblings that keep different slots stop at one depth; in an uneven mapspace every slot of a memory has its
-/// own, in the order of that memory.
-fn stops(given: Mapspace<'_>, chain: &Chain, orders: &[[Slot; 3]]) -> Vec<Stop> {
-    let mut stops: Vec<Stop> = Vec::new();
-    let mut apart = true;
-    for (level, at) in chain.levels.iter().enumerate() {
-        let Level::Memory { memory, holds } = *at else {
-            apart = true;
-            continue;
-        };
-        let at = &given.system.memories[memory];
+/// Memories outermost first, and the slots that each keeps at one depth.
+pub(super) type Places = Vec<(usize, [bool; 3])>;
+
+fn stops(given: Mapspace<'_>, chain: &Chain, places: &Places) -> Vec<Stop> {
+    let stop = |(i, &(level, slots)): (usize, &(usize, [bool; 3]))| {
+        let memory = &given.system.memories[chain.memory(level)?];
         let usable = match given.convention.charges_buffers() {
-            true => at.usable().0,
-            false => at.capacity.0,
+            true => memory.usable().0,
+            false => memory.capacity.0,
         };
-        let all = holds.iter().filter(|h| **h).count();
-        let groups: SmallVec<[[bool; 3]; 3]> = if given.uneven && level > 0 {
-            let each = orders[level].iter().filter(|s| holds[**s as usize]);
-            each.map(|s| Slot::ALL.map(|slot| slot == *s)).collect()
-        } else {
-            SmallVec::from_elem(holds, usize::from(all > 0))
-        };
-        let count = groups.len();
-        for (i, slots) in groups.into_iter().enumerate() {
-            let room = Room {
+        Some(Stop {
+            room: Room {
                 level,
                 slots,
                 usable,
-                bank: at.banks.map(|n| at.capacity.0 / n as f64),
-                shared: i + 1 < count,
-            };
-            let joins = !apart
-                && !given.uneven
-                && stops.last().is_some_and(|stop: &Stop| {
-                    let beside = stop.rooms.iter().all(|room| {
-                        let other = chain.memory(room.level);
-                        other.is_some_and(|o| given.system.memories[o].parents == at.parents)
-                    });
-                    let both = |s: &Slot| slots[*s as usize] && stop.keeps[*s as usize].is_some();
-                    beside && !Slot::ALL.iter().any(both)
-                });
-            let keeps = slots.map(|held| held.then_some(level));
-            match stops.last_mut().filter(|_| joins) {
-                Some(stop) => {
-                    stop.rooms.push(room);
-                    for (mine, theirs) in stop.keeps.iter_mut().zip(keeps) {
-                        *mine = mine.or(theirs);
-                    }
-                }
-                None => stops.push(Stop {
-                    rooms: SmallVec::from_slice(&[room]),
-                    keeps,
-                }),
+                bank: memory.banks.map(|n| memory.capacity.0 / n as f64),
+                shared: places[i + 1..].iter().any(|(other, _)| *other == level),
+            },
+            keeps: slots.map(|held| held.then_some(level)),
+        })
+    };
+    places.iter().enumerate().filter_map(stop).collect()
+}
+
+impl Mapspace<'_> {
+    /// Every order of the places that keep tiles: siblings in any, and in an uneven mapspace the slots of each
+    /// memory in any, each at a depth of its own.
+    pub(super) fn arrangements(self, chain: &Chain) -> Vec<Places> {
+        let memories = chain.levels.iter().enumerate();
+        let memories = memories.filter_map(|(level, at)| match *at {
+            Level::Memory { memory, holds } if holds.contains(&true) => Some((level, memory, holds)),
+            Level::Memory { .. } | Level::Fanout { .. } => None,
+        });
+        // Runs of siblings.
+        let mut runs: Vec<Vec<(usize, usize, [bool; 3])>> = Vec::new();
+        for (level, memory, holds) in memories {
+            let parents = |m: usize| &self.system.memories[m].parents;
+            match runs.last_mut() {
+                Some(run) if parents(run[0].1) == parents(memory) => run.push((level, memory, holds)),
+                Some(_) | None => runs.push(vec![(level, memory, holds)]),
             }
-            apart = false;
+        }
+        let mut all: Vec<Places> = vec![Vec::new()];
+        for run in &runs {
+            let mut items: Places = Vec::new();
+            for &(level, _, holds) in run {
+                if self.uneven && level > 0 {
+                    let kept = (0..3).filter(|&s| holds[s]);
+                    items.extend(kept.map(|s| (level, [0, 1, 2].map(|t| t == s))));
+                } else {
+                    items.push((level, holds));
+                }
+            }
+            let mut next = Vec::new();
+            for places in &all {
+                for order in orders(&items) {
+                    let mut places = places.clone();
+                    places.extend(order);
+                    next.push(places);
+                }
+            }
+            all = next;
+        }
+        all
+    }
+}
+
+/// All orders, the given one first.
+fn orders(items: &Places) -> Vec<Places> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (i, first) in items.iter().enumerate() {
+        let mut rest = items.clone();
+        rest.remove(i);
+        for mut tail in orders(&rest) {
+            tail.insert(0, *first);
+            all.push(tail);
         }
     }
-    stops
+    all
 }

@@ -30,17 +30,16 @@ impl Fit<'_, '_> {
         let Some(places) = self.space.stops.get(stop) else {
             return true;
         };
-        places.rooms.iter().all(|room| {
-            if room.usable.is_infinite() {
-                return true;
-            }
-            let kept = Slot::ALL.iter().filter(|s| room.slots[**s as usize]);
-            let bytes = kept.map(|&slot| {
-                let elements = self.table.footprint(self.space, slot, stop, at);
-                room.takes(elements * self.space.given.widths.of(slot))
-            });
-            self.used[room.level] + bytes.sum::<f64>() <= room.usable
-        })
+        let room = &places.room;
+        if room.usable.is_infinite() {
+            return true;
+        }
+        let kept = Slot::ALL.iter().filter(|s| room.slots[**s as usize]);
+        let bytes = kept.map(|&slot| {
+            let elements = self.table.footprint(self.space, slot, stop, at);
+            room.takes(elements * self.space.given.widths.of(slot))
+        });
+        self.used[room.level] + bytes.sum::<f64>() <= room.usable
     }
 
     /// Tiles that divide `outer`, equal it in the `locked` ranks, fit and cannot grow in any other.
