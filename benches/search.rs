@@ -52,7 +52,10 @@ fn layers() -> Vec<(String, Einsum)> {
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
     let layers = layers();
     let widths = Widths {
         lhs: 1.0,
@@ -60,12 +63,18 @@ fn main() {
         partial: 4.0,
         result: 1.0,
     };
-    println!("{} layers; milliseconds: median, nine tenths, worst; layers with a gap, its largest", layers.len());
+    println!(
+        "{} layers; milliseconds: median, nine tenths, worst; layers with a gap, its largest",
+        layers.len()
+    );
     for profile in PROFILES {
         if !wanted.is_empty() && !wanted.iter().any(|w| profile.contains(w.as_str())) {
             continue;
         }
-        let (system, _) = Profile::named(profile).expect("parses").evaluate().expect("evaluates");
+        let (system, _) = Profile::named(profile)
+            .expect("parses")
+            .evaluate()
+            .expect("evaluates");
         let dtype = system.dtypes()[0];
         for aim in [Aim::Energy, Aim::Latency, Aim::Edp] {
             let mut times: Vec<(f64, &str, u64)> = Vec::new();
@@ -81,10 +90,21 @@ fn main() {
                 };
                 let chain = Chain::of(&system, 0);
                 let mut price = |nest: &Nest| {
-                    let e = wattline::cost::evaluate(einsum, dtype, &system, &chain, nest, &widths, Convention::Physical);
+                    let e = wattline::cost::evaluate(
+                        einsum,
+                        dtype,
+                        &system,
+                        &chain,
+                        nest,
+                        &widths,
+                        Convention::Physical,
+                    );
                     (e.energy().map_or(0.0, |e| e.0), e.latency.0)
                 };
-                let how = Search { aim, limit: 300_000 };
+                let how = Search {
+                    aim,
+                    limit: 300_000,
+                };
                 let start = Instant::now();
                 let found = space.search(0, engine, how, &mut price);
                 let time = start.elapsed().as_secs_f64() * 1e3;
@@ -104,7 +124,11 @@ fn main() {
             let last = times.last().expect("layers");
             println!(
                 "{profile:>14} {aim:?}: {:.3} {:.3} {:.3} ({} with {} steps) gaps {gaps} {worst:.4}",
-                at(0.5), at(0.9), last.0, last.1, last.2
+                at(0.5),
+                at(0.9),
+                last.0,
+                last.1,
+                last.2
             );
         }
     }

@@ -37,13 +37,20 @@ fn einsum(dice: &mut Dice) -> Einsum {
             let size = |dice: &mut Dice| *dice.pick(&[1, 2, 3, 4, 6, 8]);
             Einsum::matmul(1, size(dice), size(dice), size(dice))
         }
-        1 => Einsum::matmul(2, *dice.pick(&[2, 4]), *dice.pick(&[1, 3]), *dice.pick(&[2, 6])),
+        1 => Einsum::matmul(
+            2,
+            *dice.pick(&[2, 4]),
+            *dice.pick(&[1, 3]),
+            *dice.pick(&[2, 6]),
+        ),
         kind => {
             let dim = |dice: &mut Dice| {
                 let (output, kernel) = (*dice.pick(&[2, 4, 6]), *dice.pick(&[1, 2, 3]));
                 let (stride, dilation) = (*dice.pick(&[1, 1, 2, 3]), *dice.pick(&[1, 1, 2]));
                 ConvDim {
-                    input: (output - 1) * u64::from(stride) + (kernel - 1) * u64::from(dilation) + 1,
+                    input: (output - 1) * u64::from(stride)
+                        + (kernel - 1) * u64::from(dilation)
+                        + 1,
                     output,
                     kernel,
                     stride,
@@ -209,7 +216,9 @@ fn axis_loops(
     };
     let may = |rank: usize| {
         let class = einsum.ranks[rank].class;
-        axis.ranks.iter().any(|&r| wattline::mapping::names(r, &einsum.ranks[rank]))
+        axis.ranks
+            .iter()
+            .any(|&r| wattline::mapping::names(r, &einsum.ranks[rank]))
             && (class != Class::K || axis.reduce.contains(&Slot::Acc))
     };
     // Every tuple of factors, one per rank.
@@ -218,7 +227,7 @@ fn axis_loops(
         let mut next = Vec::new();
         for tuple in &tuples {
             for factor in 1..=left(rank) {
-                if left(rank) % factor == 0 && (factor == 1 || may(rank)) {
+                if left(rank).is_multiple_of(factor) && (factor == 1 || may(rank)) {
                     let mut tuple = tuple.clone();
                     tuple.push(factor);
                     next.push(tuple);
@@ -237,7 +246,9 @@ fn axis_loops(
         let differ: Vec<usize> = (0..a.len()).filter(|&i| a[i] != b[i]).collect();
         matches!(differ[..], [i] if a[i] > b[i])
     };
-    let kept = tuples.iter().filter(|t| !tuples.iter().any(|other| larger(other, t)));
+    let kept = tuples
+        .iter()
+        .filter(|t| !tuples.iter().any(|other| larger(other, t)));
     kept.map(|tuple| {
         let mut loops = before.to_vec();
         for (rank, &factor) in tuple.iter().enumerate().filter(|f| *f.1 > 1) {
@@ -354,7 +365,11 @@ fn nests(einsum: &Einsum, system: &System, uneven: bool, limit: usize) -> Option
                         }
                         partial = next;
                     }
-                    all.extend(partial.iter().map(|gaps| nest(&chain, &places, gaps, &side)));
+                    all.extend(
+                        partial
+                            .iter()
+                            .map(|gaps| nest(&chain, &places, gaps, &side)),
+                    );
                     if all.len() > limit {
                         return None;
                     }
@@ -371,7 +386,8 @@ fn nest(chain: &Chain, places: &[(u16, [bool; 3])], gaps: &[Vec<Loop>], side: &[
     let mut left: Vec<Loop> = side.to_vec();
     for ((level, slots), loops) in places.iter().zip(gaps) {
         let above = |l: &Loop| l.place.is_some_and(|p| p.level < *level);
-        nest.steps.extend(left.iter().filter(|l| above(l)).copied().map(Step::Loop));
+        nest.steps
+            .extend(left.iter().filter(|l| above(l)).copied().map(Step::Loop));
         left.retain(|l| !above(l));
         nest.steps.push(Step::Keep {
             level: *level,
@@ -389,7 +405,7 @@ fn factorings(n: u64, parts: usize) -> Vec<Vec<u64>> {
         return vec![vec![n]];
     }
     let mut all = Vec::new();
-    for f in (1..=n).filter(|f| n % f == 0) {
+    for f in (1..=n).filter(|f| n.is_multiple_of(*f)) {
         for mut rest in factorings(n / f, parts - 1) {
             rest.insert(0, f);
             all.push(rest);
@@ -398,9 +414,22 @@ fn factorings(n: u64, parts: usize) -> Vec<Vec<u64>> {
     all
 }
 
-fn cost(einsum: &Einsum, system: &System, nest: &Nest, convention: Convention) -> Option<(f64, f64)> {
+fn cost(
+    einsum: &Einsum,
+    system: &System,
+    nest: &Nest,
+    convention: Convention,
+) -> Option<(f64, f64)> {
     let chain = Chain::of(system, 0);
-    let e = evaluate(einsum, Dtype::Int8, system, &chain, nest, &WIDTHS, convention);
+    let e = evaluate(
+        einsum,
+        Dtype::Int8,
+        system,
+        &chain,
+        nest,
+        &WIDTHS,
+        convention,
+    );
     let fits = e.overfull().next().is_none();
     fits.then(|| (e.energy().expect("all energies are given").0, e.latency.0))
 }
@@ -419,7 +448,11 @@ fn close(a: f64, b: f64) -> bool {
 
 /// Problems of a comparison; all of them take minutes without optimization.
 fn problems(full: usize) -> usize {
-    if cfg!(debug_assertions) { full / 20 } else { full }
+    if cfg!(debug_assertions) {
+        full / 20
+    } else {
+        full
+    }
 }
 
 fn compare(convention: Convention, uneven: bool, seed: u64, full: usize) {
@@ -487,7 +520,9 @@ fn compare(convention: Convention, uneven: bool, seed: u64, full: usize) {
         done += 1;
     }
     let line = format!("{convention:?}, uneven {uneven}: {done} problems, {mappings} mappings\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr");
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("stderr");
 }
 
 #[test]

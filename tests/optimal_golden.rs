@@ -23,8 +23,9 @@ fn system(memory: &str, rest: &str, last: &str, mac: &str, mapspace: &str) -> Sy
 }
 
 fn best(system: &System, convention: &str, einsum: &str, aim: Aim) -> Found {
-    let text =
-        format!("schema = 1\nconvention = \"{convention}\"\ndtype = \"int8\"\n[einsum]\n{einsum}\n");
+    let text = format!(
+        "schema = 1\nconvention = \"{convention}\"\ndtype = \"int8\"\n[einsum]\n{einsum}\n"
+    );
     let problem = MapProblem::parse(&Source::new("case", text)).unwrap_or_else(|e| panic!("{e}"));
     let byte = Widths {
         lhs: 1.0,
@@ -82,7 +83,13 @@ fn uneven_mappings_of_a_matmul() {
              {{ name = \"GLB\", in = \"Main\", kind = \"sram\", capacity = \"{} B\", must_hold = [], bandwidth = \"1 PB/s\", energy = \"1 pJ/bit\", leakage = \"0 W\", buffering = 1 }}",
             bits / 8
         );
-        let system = system(&memory, "", "GLB", "1 pJ", "tiles = \"divisors\"\nuneven = true");
+        let system = system(
+            &memory,
+            "",
+            "GLB",
+            "1 pJ",
+            "tiles = \"divisors\"\nuneven = true",
+        );
         let found = best(&system, "accelforge", MATMUL, Aim::Energy);
         close(found.cost.0, picojoules * 1e-12);
     }
@@ -97,7 +104,13 @@ fn a_matmul_on_a_small_array() {
         { name = \"RF\", in = \"pe\", kind = \"regfile\", capacity = \"8 B\", must_hold = [\"rhs\"], bandwidth = \"1 PB/s\", energy = \"0.125 pJ/bit\", leakage = \"0 W\", buffering = 1 }";
     let fanout = "[[fanout]]\nname = \"pe\"\nin = \"GLB\"\nshape = [8, 8]\n\
         axes = [{ ranks = [\"G\", \"M\", \"N\", \"K\"], multicast = [\"lhs\"] }, { ranks = [\"G\", \"M\", \"N\", \"K\"], reduce = [\"acc\"] }]";
-    let system = system(memory, fanout, "RF", "1 pJ", "tiles = \"divisors\"\nuneven = true");
+    let system = system(
+        memory,
+        fanout,
+        "RF",
+        "1 pJ",
+        "tiles = \"divisors\"\nuneven = true",
+    );
     for aim in [Aim::Energy, Aim::Edp] {
         let found = best(&system, "accelforge", MATMUL, aim);
         close(found.cost.0, 3_805_184e-12);
@@ -116,7 +129,13 @@ fn every_tensor_may_pass_every_memory() {
         { name = \"MainMemory\", kind = \"lpddr5\", capacity = \"unbounded\", bandwidth = \"1 TB/s\", block = \"32 B\", energy = { read = \"2048 pJ\", write = \"2048 pJ\" }, leakage = \"0 W\", buffering = 1 },\n\
         { name = \"GlobalBuffer\", in = \"MainMemory\", kind = \"sram\", capacity = \"256 KiB\", must_hold = [], bandwidth = \"1 TB/s\", block = \"8 B\", energy = { read = \"43.353054 pJ\", write = \"30.878292 pJ\" }, leakage = \"0.007972 mW\", buffering = 1 },\n\
         { name = \"RegisterFile\", in = \"GlobalBuffer\", kind = \"regfile\", capacity = \"64 B\", must_hold = [], bandwidth = \"1 TB/s\", block = \"1 B\", energy = { read = \"0.42564 pJ\", write = \"0.42564 pJ\" }, leakage = \"0.000861 mW\", buffering = 1 }";
-    let system = system(memory, "", "RegisterFile", "0.845 pJ", "tiles = \"divisors\"");
+    let system = system(
+        memory,
+        "",
+        "RegisterFile",
+        "0.845 pJ",
+        "tiles = \"divisors\"",
+    );
     let einsum = "ranks = { K = 32, R = 3, P = 16 }\nlhs = \"Inputs[R+P]\"\nrhs = \"Weights[K, R]\"\nacc = \"Outputs[K, P]\"";
     let found = best(&system, "timeloop", einsum, Aim::Energy);
     let printed = (found.cost.0 / 1536.0 * 1e17).round() / 100.0;

@@ -295,7 +295,7 @@ fn a_point_that_cannot_be_mapped_says_why() {
     assert_eq!(sweep.infeasible.len(), 1);
     assert_eq!(sweep.infeasible[0].name, "not mappable");
     let reason = sweep.points[0].reasons[0].describe(&plan.constraints);
-    assert!(reason.contains("the least tile needs"), "{reason}");
+    assert!(reason.contains("5 B are missing"), "{reason}");
 }
 
 #[test]
@@ -573,7 +573,7 @@ values = [1]
               |
             2 | on = "no-such-chip"
               |      ^^^^^^^^^^^^^^
-              = help: 11 chips: wattline list chips · or give a path to chip.toml
+              = help: 15 chips: wattline list chips · or give a path to chip.toml
 
             E0201 no model called `no-such-model`
              --> sweep.toml:4:23

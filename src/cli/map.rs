@@ -191,8 +191,14 @@ fn text(document: &MapDocument, console: &Console) -> String {
         ("per MAC", energy(document.energy_per_mac_j)),
         ("of MACs", energy(document.mac_energy_j)),
         ("of wires", energy(Some(document.network_energy_j))),
-        ("searched", document.objective.unwrap_or_default().to_owned()),
-        ("bound", document.bound.map_or(String::new(), |b| significant(b, 6))),
+        (
+            "searched",
+            document.objective.unwrap_or_default().to_owned(),
+        ),
+        (
+            "bound",
+            document.bound.map_or(String::new(), |b| significant(b, 6)),
+        ),
         ("search", document.stopped.clone()),
         ("no fit", document.misfit.clone()),
     ];

@@ -79,7 +79,10 @@ impl Question<'_> {
             let tensor = &self.problem.tensors[slot as usize];
             message = message.replace(&format!("`{}`", slot.name()), &format!("`{tensor}`"));
         }
-        let help = format!("give `{}` more capacity, or let tensors pass it by (must_hold)", lack.memory);
+        let help = format!(
+            "give `{}` more capacity, or let tensors pass it by (must_hold)",
+            lack.memory
+        );
         Problem::new(Code::NoFit, message).help(help).into()
     }
 

@@ -343,9 +343,8 @@ pub fn merged(
         for (first, below) in spatial.iter().filter(|s| s.0.rank == a.rank) {
             for (second, beside) in spatial.iter().filter(|s| s.0.rank == b.rank) {
                 if serves(first, second) {
-                    let offset = |below: u64, term: &Term| {
-                        below.saturating_mul(u64::from(term.coefficient))
-                    };
+                    let offset =
+                        |below: u64, term: &Term| below.saturating_mul(u64::from(term.coefficient));
                     let offsets = (offset(*below, a), offset(*beside, b));
                     share *= apart(offsets, (first.factor, second.factor));
                 }

@@ -36,7 +36,9 @@ struct State<'p> {
 
 impl State<'_> {
     fn is_hopeless(&self, key: Key) -> bool {
-        self.best.as_ref().is_some_and(|(best, ..)| !key.beats(*best))
+        self.best
+            .as_ref()
+            .is_some_and(|(best, ..)| !key.beats(*best))
     }
 
     fn is_spent(&self) -> bool {
@@ -106,7 +108,8 @@ impl<'a> Mapspace<'a> {
                 match Table::of(&spaces[*at], side) {
                     Some(table) => {
                         let ready = Prepared::of(&spaces[*at], side, table, engine);
-                        prepared.extend(ready.and_then(|p| Some((p.bound(&p.root, 0, &state)?, p))));
+                        prepared
+                            .extend(ready.and_then(|p| Some((p.bound(&p.root, 0, &state)?, p))));
                     }
                     None => state.leave(*key),
                 }
@@ -119,7 +122,12 @@ impl<'a> Mapspace<'a> {
                 }
             }
             // The most promising first: the fewest are priced.
-            doubtful.sort_by(|a, b| a.key.0.total_cmp(&b.key.0).then(a.key.1.total_cmp(&b.key.1)));
+            doubtful.sort_by(|a, b| {
+                a.key
+                    .0
+                    .total_cmp(&b.key.0)
+                    .then(a.key.1.total_cmp(&b.key.1))
+            });
             for Doubtful { key, given, path } in doubtful {
                 if !state.is_hopeless(key) {
                     state.price(&given.nest(&path));
@@ -212,7 +220,12 @@ struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     /// `None` if not even single iterations fit.
     fn of(space: &'a Space<'a>, side: &'a Side, table: Table, engine: Engine) -> Option<Self> {
-        let has_blocks = space.given.system.memories.iter().any(|m| m.block.is_some());
+        let has_blocks = space
+            .given
+            .system
+            .memories
+            .iter()
+            .any(|m| m.block.is_some());
         let is_exact = table.is_exact && !has_blocks && !space.given.convention.leaks_at_work();
         let flow = Flow::of(space, side, table, Rates::of(space, side, engine));
         let used = [0.0; RANKS];
@@ -239,12 +252,13 @@ impl<'a> Prepared<'a> {
         let mut least: Option<Key> = None;
         let key = |(energy, time)| state.aim.key(energy, time);
         let is_hopeless = |cost| state.is_hopeless(key(cost));
-        self.rest.below(&self.flow, (node, stop), is_hopeless, |cost| {
-            let key = key(cost);
-            if !state.is_hopeless(key) && least.is_none_or(|l| key.beats(l)) {
-                least = Some(key);
-            }
-        });
+        self.rest
+            .below(&self.flow, (node, stop), is_hopeless, |cost| {
+                let key = key(cost);
+                if !state.is_hopeless(key) && least.is_none_or(|l| key.beats(l)) {
+                    least = Some(key);
+                }
+            });
         least
     }
 }
@@ -308,7 +322,12 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
             return;
         }
         let mut choices = self.choices(gap, node, locked);
-        choices.sort_by(|a, b| a.key.0.total_cmp(&b.key.0).then(a.key.1.total_cmp(&b.key.1)));
+        choices.sort_by(|a, b| {
+            a.key
+                .0
+                .total_cmp(&b.key.0)
+                .then(a.key.1.total_cmp(&b.key.1))
+        });
         for choice in &choices {
             if self.state.is_hopeless(choice.key) {
                 continue;
@@ -383,7 +402,13 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
 
     /// Tiles for an operand that stayed in this gap and must not move again in the next: they are no larger
     /// in the ranks that move it than at the stop after.
-    fn pinned(&self, gap: usize, node: &Node, locked: u16, tiles: &mut Vec<(Index, u16, [bool; 3])>) {
+    fn pinned(
+        &self,
+        gap: usize,
+        node: &Node,
+        locked: u16,
+        tiles: &mut Vec<(Index, u16, [bool; 3])>,
+    ) {
         let stop = gap + 1;
         let space = self.given.flow.space;
         let all = (0..space.ranks.len()).fold(0_u16, |set, r| set | 1 << r);
@@ -393,7 +418,10 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
             used: &self.used,
         };
         let mut pins: SmallVec<[(u16, [bool; 3]); 4]> = SmallVec::new();
-        for slot in Slot::ALL.into_iter().filter(|s| space.is_kept_below(stop, *s)) {
+        for slot in Slot::ALL
+            .into_iter()
+            .filter(|s| space.is_kept_below(stop, *s))
+        {
             let only = Slot::ALL.map(|other| other == slot);
             pins.push((space.shapes[slot as usize].moving, only));
         }
@@ -410,8 +438,12 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
             };
             let is_one = |slot: &Slot| slots[*slot as usize];
             let again = stop + 1 < space.engine()
-                && Slot::ALL.iter().any(|s| is_one(s) && space.is_kept_below(stop + 1, *s));
-            let slides = Slot::ALL.iter().any(|s| is_one(s) && !space.shapes[*s as usize].windows.is_empty());
+                && Slot::ALL
+                    .iter()
+                    .any(|s| is_one(s) && space.is_kept_below(stop + 1, *s));
+            let slides = Slot::ALL
+                .iter()
+                .any(|s| is_one(s) && !space.shapes[*s as usize].windows.is_empty());
             // What the other ranks have at the next stop matters where the operand is kept once more.
             if !again {
                 fit.largest_of(bounds(pinned), locked, &mut bases);
@@ -521,7 +553,8 @@ fn nest_of(space: &Space<'_>, gaps: Vec<(usize, Vec<Loop>)>, levels: &[Vec<Loop>
         });
         nest.steps.extend(loops.into_iter().map(Step::Loop));
         for level in space.fanouts(gap) {
-            nest.steps.extend(levels[level].iter().copied().map(Step::Loop));
+            nest.steps
+                .extend(levels[level].iter().copied().map(Step::Loop));
         }
     }
     nest

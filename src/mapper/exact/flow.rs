@@ -106,7 +106,9 @@ impl Step<'_> {
             let part = match self.known.iter().find(same) {
                 Some(known) => known.2,
                 None => {
-                    let part = self.flow.part(self.node, self.gap, &self.inner, self.looped, slot, way);
+                    let part =
+                        self.flow
+                            .part(self.node, self.gap, &self.inner, self.looped, slot, way);
                     self.known.push((slot, way, part));
                     part
                 }
@@ -187,10 +189,14 @@ impl<'a> Flow<'a> {
                 continue;
             }
             let stops = self.space.stops.iter();
-            let keeper = stops.clone().rposition(|stop| stop.keeps[slot as usize].is_some());
+            let keeper = stops
+                .clone()
+                .rposition(|stop| stop.keeps[slot as usize].is_some());
             let keeper = keeper.unwrap_or(0);
             let gaps = keeper..engine;
-            let shared: f64 = gaps.map(|gap| self.side.shared[gap][slot as usize]).product();
+            let shared: f64 = gaps
+                .map(|gap| self.side.shared[gap][slot as usize])
+                .product();
             // How much meets depends on tiles that are not chosen yet.
             let merged = match self.merges[slot as usize] {
                 true => self.all[slot as usize] * shared / all,
@@ -207,7 +213,9 @@ impl<'a> Flow<'a> {
     pub(super) fn above(&self, stop: usize) -> Node {
         let keeper = Slot::ALL.map(|slot| {
             let outer = self.space.stops[..=stop].iter();
-            let last = outer.clone().rposition(|s| s.keeps[slot as usize].is_some());
+            let last = outer
+                .clone()
+                .rposition(|s| s.keeps[slot as usize].is_some());
             last.unwrap_or(0)
         });
         Node {
@@ -247,7 +255,9 @@ impl<'a> Flow<'a> {
             }
         }
         if found.is_empty() {
-            let slides = Slot::ALL.into_iter().fold(0, |set, s| set | self.windowed(s));
+            let slides = Slot::ALL
+                .into_iter()
+                .fold(0, |set, s| set | self.windowed(s));
             for first in choices(slides & looped) {
                 found.push(Order {
                     inner: None,
@@ -285,16 +295,30 @@ impl<'a> Flow<'a> {
     }
 
     /// What a slot does in a gap.
-    fn part(&self, node: &Node, gap: usize, inner: &Index, looped: u16, slot: Slot, way: Way) -> Part {
+    fn part(
+        &self,
+        node: &Node,
+        gap: usize,
+        inner: &Index,
+        looped: u16,
+        slot: Slot,
+        way: Way,
+    ) -> Part {
         let s = slot as usize;
         let stays = self.space.given.convention.tiles_stay();
         let (loads, sweep, stayed) = if looped & self.space.shapes[s].moving != 0 || !stays {
             let loads = self.loads(slot, gap, node, inner, way.keeps);
-            let sweep = way.along.and_then(|r| self.sweep(slot, gap, node, inner, usize::from(r)));
+            let sweep = way
+                .along
+                .and_then(|r| self.sweep(slot, gap, node, inner, usize::from(r)));
             (loads, sweep, way.keeps || sweep.is_some())
         } else {
             let loads = node.loads[s] * self.copies_in(slot, gap, inner);
-            (loads, node.sweeps[s], node.stayed[s] || looped & self.still[s] != 0)
+            (
+                loads,
+                node.sweeps[s],
+                node.stayed[s] || looped & self.still[s] != 0,
+            )
         };
         let child = self.child(slot, gap + 1);
         let bill = match child {
@@ -314,7 +338,10 @@ impl<'a> Flow<'a> {
     }
 
     /// Whether a slot is kept at a stop, and at which level; at the engine, whether it is latched.
-    #[expect(clippy::option_option, reason = "kept at a level, held by the engine, or neither")]
+    #[expect(
+        clippy::option_option,
+        reason = "kept at a level, held by the engine, or neither"
+    )]
     fn child(&self, slot: Slot, stop: usize) -> Option<Option<usize>> {
         match self.space.stops.get(stop) {
             Some(stop) => stop.keeps[slot as usize].map(Some),
@@ -364,7 +391,13 @@ impl<'a> Flow<'a> {
         let gaps = node.keeper[s]..below;
         let shared: f64 = gaps.map(|gap| self.side.shared[gap][s]).product();
         let merged = if self.merges[s] { 0.0 } else { 1.0 };
-        self.enter(slot, (node.keeper[s], below), child, (fills, fills / shared * merged), merged)
+        self.enter(
+            slot,
+            (node.keeper[s], below),
+            child,
+            (fills, fills / shared * merged),
+            merged,
+        )
     }
 
     /// Visits through the ranks that do not move a slot, when loops of the gap bring it anew.
@@ -398,7 +431,14 @@ impl<'a> Flow<'a> {
         copies
     }
 
-    fn sweep(&self, slot: Slot, gap: usize, node: &Node, inner: &Index, rank: usize) -> Option<Sweep> {
+    fn sweep(
+        &self,
+        slot: Slot,
+        gap: usize,
+        node: &Node,
+        inner: &Index,
+        rank: usize,
+    ) -> Option<Sweep> {
         let mut windows = self.space.shapes[slot as usize].windows.iter();
         let window = windows.position(|w| w.ranks.contains(&Some(rank)))?;
         Some(Sweep {
@@ -444,7 +484,10 @@ impl<'a> Flow<'a> {
 
     /// What crosses between the stop that keeps a slot last and the one below; `child` is `None` for the
     /// engine.
-    #[expect(clippy::too_many_arguments, reason = "two ends and how often what crosses")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "two ends and how often what crosses"
+    )]
     fn book(
         &self,
         slot: Slot,
@@ -460,7 +503,13 @@ impl<'a> Flow<'a> {
         let gaps = keeper..stop;
         let shared: f64 = gaps.map(|gap| self.side.shared[gap][s]).product();
         let merged = self.merged(slot, keeper, stop, at);
-        let mut bill = self.enter(slot, (keeper, stop), child, (fills, fills / shared * merged), merged);
+        let mut bill = self.enter(
+            slot,
+            (keeper, stop),
+            child,
+            (fills, fills / shared * merged),
+            merged,
+        );
         if child.is_some() && self.space.latched == Some(slot) {
             let tile = self.table.footprint(self.space, slot, stop, at);
             let lanes = self.side.above[stop].iter().map(|&n| n as f64);
@@ -529,7 +578,11 @@ impl<'a> Flow<'a> {
         for gap in keeper..stop {
             for level in self.space.fanouts(gap) {
                 for l in self.side.at(level) {
-                    let found = self.space.ranks.iter().position(|r| r.index == usize::from(l.rank));
+                    let found = self
+                        .space
+                        .ranks
+                        .iter()
+                        .position(|r| r.index == usize::from(l.rank));
                     let Some(r) = found.filter(|_| l.factor > 1) else {
                         continue;
                     };
@@ -539,7 +592,14 @@ impl<'a> Flow<'a> {
                 }
             }
         }
-        crate::cost::merged(self.space.given.einsum, self.space.given.system, &self.space.chain, slot, &loops, self.space.given.convention)
+        crate::cost::merged(
+            self.space.given.einsum,
+            self.space.given.system,
+            &self.space.chain,
+            slot,
+            &loops,
+            self.space.given.convention,
+        )
     }
 }
 

@@ -47,8 +47,7 @@ impl Key {
     /// Whether this is less than another by more than rounding.
     pub(super) fn beats(self, other: Self) -> bool {
         let margin = SAME * other.0.abs();
-        self.0 < other.0 - margin
-            || (self.0 <= other.0 + margin && self.1 < other.1 * (1.0 - SAME))
+        self.0 < other.0 - margin || (self.0 <= other.0 + margin && self.1 < other.1 * (1.0 - SAME))
     }
 }
 
@@ -91,7 +90,13 @@ pub struct Engine {
 
 impl Engine {
     /// The engine of a chip, as [`crate::cost::evaluate`] prices it; unknown energies count as none.
-    pub fn of(system: &System, array: usize, dtype: Dtype, einsum: &Einsum, convention: Convention) -> Self {
+    pub fn of(
+        system: &System,
+        array: usize,
+        dtype: Dtype,
+        einsum: &Einsum,
+        convention: Convention,
+    ) -> Self {
         let array = &system.arrays[array];
         let rate = array.rate.iter().find(|(d, _)| *d == dtype);
         let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
@@ -104,7 +109,9 @@ impl Engine {
             step: cycle * per_step / rate.map_or(1.0, |r| r.1),
             edges: systolic.map_or(0.0, |s| (s.load + s.fill) * cycle),
             load: systolic.map(|s| (s.load * cycle, s.overlap_load)),
-            macs: array.mac_energy(dtype).map_or(0.0, |each| each.0 * einsum.macs()),
+            macs: array
+                .mac_energy(dtype)
+                .map_or(0.0, |each| each.0 * einsum.macs()),
         }
     }
 }
@@ -269,6 +276,10 @@ impl Bill {
         let within = |mine: f64, theirs: f64| mine <= theirs * (1.0 + SAME);
         within(self.energy, other.energy)
             && within(self.waits, other.waits)
-            && self.busy.iter().zip(&other.busy).all(|(a, b)| within(*a, *b))
+            && self
+                .busy
+                .iter()
+                .zip(&other.busy)
+                .all(|(a, b)| within(*a, *b))
     }
 }

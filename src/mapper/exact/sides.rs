@@ -88,7 +88,10 @@ fn totals(space: &Space<'_>, left: &PerRank<u64>) -> Vec<PerRank<u64>> {
     }
     for r in 0..space.ranks.len() {
         let most = (left[r] as f64 * (1.0 + PADDING)) as u64;
-        if let Some(padded) = (left[r]..=most).find(|n| is_smooth(*n)).filter(|n| *n > left[r]) {
+        if let Some(padded) = (left[r]..=most)
+            .find(|n| is_smooth(*n))
+            .filter(|n| *n > left[r])
+        {
             for mut other in all.clone() {
                 other[r] = padded;
                 all.push(other);
@@ -213,7 +216,9 @@ fn fill(
         .collect();
     let mut found = Vec::new();
     let mut taken = SmallVec::new();
-    extend(space, axis, divides, left, &ranks, axis.size, &mut taken, &mut found);
+    extend(
+        space, axis, divides, left, &ranks, axis.size, &mut taken, &mut found,
+    );
     if found.is_empty() {
         found.push(SmallVec::new());
     }
@@ -237,7 +242,16 @@ fn extend(
         for (i, &r) in ranks.iter().enumerate() {
             for factor in next(r, room) {
                 taken.push((r, factor));
-                extend(space, axis, divides, left, &ranks[i + 1..], room / factor, taken, found);
+                extend(
+                    space,
+                    axis,
+                    divides,
+                    left,
+                    &ranks[i + 1..],
+                    room / factor,
+                    taken,
+                    found,
+                );
                 taken.pop();
             }
         }
@@ -251,7 +265,8 @@ fn extend(
         larger.any(|f| f > factor && is_whole(f) == is_whole(factor))
     });
     if (taken.len() as u32) < axis.max_ranks {
-        let allowed = (0..space.ranks.len()).filter(|&r| left[r] > 1 && may_unroll(space.given.system, axis, space, r));
+        let allowed = (0..space.ranks.len())
+            .filter(|&r| left[r] > 1 && may_unroll(space.given.system, axis, space, r));
         grown |= allowed
             .filter(|r| taken.iter().all(|t| t.0 != *r))
             .any(|r| !next(r, room).is_empty());

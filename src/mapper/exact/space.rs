@@ -122,7 +122,9 @@ impl<'a> Space<'a> {
             return None;
         }
         let [lhs, rhs, acc] = Slot::ALL.map(|slot| shape(given, &ranks, slot));
-        let axes = Slot::ALL.into_iter().flat_map(|slot| given.einsum.operand(slot));
+        let axes = Slot::ALL
+            .into_iter()
+            .flat_map(|slot| given.einsum.operand(slot));
         let is_strided = axes.flat_map(|axis| &axis.terms).any(|t| t.coefficient > 1);
         let stops = stops(given, &chain, places);
         let latched = if given.convention.tiles_stay() {
@@ -287,7 +289,9 @@ impl Mapspace<'_> {
     pub(super) fn arrangements(self, chain: &Chain) -> Vec<Places> {
         let memories = chain.levels.iter().enumerate();
         let memories = memories.filter_map(|(level, at)| match *at {
-            Level::Memory { memory, holds } if holds.contains(&true) => Some((level, memory, holds)),
+            Level::Memory { memory, holds } if holds.contains(&true) => {
+                Some((level, memory, holds))
+            }
             Level::Memory { .. } | Level::Fanout { .. } => None,
         });
         // Runs of siblings.
@@ -295,7 +299,9 @@ impl Mapspace<'_> {
         for (level, memory, holds) in memories {
             let parents = |m: usize| &self.system.memories[m].parents;
             match runs.last_mut() {
-                Some(run) if parents(run[0].1) == parents(memory) => run.push((level, memory, holds)),
+                Some(run) if parents(run[0].1) == parents(memory) => {
+                    run.push((level, memory, holds))
+                }
                 Some(_) | None => runs.push(vec![(level, memory, holds)]),
             }
         }

@@ -107,7 +107,8 @@ impl Table {
                 for j in 0..count(two) {
                     for (rank, index) in [(one, i), (two, j)] {
                         if let Some(r) = rank {
-                            extents[space.ranks[r].index] = self.lines[r].extents[stop][index] as u64;
+                            extents[space.ranks[r].index] =
+                                self.lines[r].extents[stop][index] as u64;
                         }
                     }
                     found.push(points(window.axis, &extents, boxes) as f64);
@@ -148,7 +149,14 @@ impl Table {
     }
 
     /// Points of a window of a slot in a tile.
-    pub(super) fn points(&self, space: &Space<'_>, slot: Slot, window: usize, stop: usize, at: &Index) -> f64 {
+    pub(super) fn points(
+        &self,
+        space: &Space<'_>,
+        slot: Slot,
+        window: usize,
+        stop: usize,
+        at: &Index,
+    ) -> f64 {
         let [one, two] = space.shapes[slot as usize].windows[window].ranks;
         let index = |rank: Option<usize>| rank.map_or(0, |r| usize::from(at[r]));
         let width = two.map_or(1, |r| self.lines[r].divisors.len());
@@ -169,7 +177,15 @@ impl Table {
     }
 
     /// Points of a window in a tile of another extent along one rank.
-    pub(super) fn span(&self, space: &Space<'_>, window: &Window<'_>, stop: usize, at: &Index, rank: usize, extent: f64) -> f64 {
+    pub(super) fn span(
+        &self,
+        space: &Space<'_>,
+        window: &Window<'_>,
+        stop: usize,
+        at: &Index,
+        rank: usize,
+        extent: f64,
+    ) -> f64 {
         let mut extents: SmallVec<[u64; 10]> = space.given.einsum.ranks.iter().map(|_| 1).collect();
         for r in window.ranks.into_iter().flatten() {
             let own = self.extent(stop, r, at[r]);
@@ -179,7 +195,15 @@ impl Table {
     }
 
     /// Points of a window that a slide does not bring along.
-    pub(super) fn fresh(&self, space: &Space<'_>, window: &Window<'_>, stop: usize, at: &Index, rank: usize, step: f64) -> f64 {
+    pub(super) fn fresh(
+        &self,
+        space: &Space<'_>,
+        window: &Window<'_>,
+        stop: usize,
+        at: &Index,
+        rank: usize,
+        step: f64,
+    ) -> f64 {
         let mut extents: SmallVec<[u64; 10]> = space.given.einsum.ranks.iter().map(|_| 1).collect();
         for r in window.ranks.into_iter().flatten() {
             extents[space.ranks[r].index] = self.extent(stop, r, at[r]) as u64;

@@ -44,7 +44,15 @@ impl Fit<'_, '_> {
 
     /// Tiles that divide `outer`, equal it in the `locked` ranks, fit and cannot grow in any other.
     pub(super) fn largest(&self, stop: usize, outer: &Index, locked: u16, found: &mut Vec<Index>) {
-        self.largest_of(Bounds { stop, outer, next: 0 }, locked, found);
+        self.largest_of(
+            Bounds {
+                stop,
+                outer,
+                next: 0,
+            },
+            locked,
+            found,
+        );
     }
 
     /// As [`Self::largest`], for tiles that fit the next stop as well in some ranks.
@@ -119,7 +127,15 @@ impl Fit<'_, '_> {
 
     /// Every tile that divides `outer` and fits at a stop, and whose `ranks` fit at the next as well; the other
     /// ranks are as `outer` in the `locked` ones and least elsewhere.
-    pub(super) fn every(&self, stop: usize, outer: &Index, ranks: u16, locked: u16, both: bool, found: &mut Vec<Index>) {
+    pub(super) fn every(
+        &self,
+        stop: usize,
+        outer: &Index,
+        ranks: u16,
+        locked: u16,
+        both: bool,
+        found: &mut Vec<Index>,
+    ) {
         let mut at = *outer;
         for r in bits(self.all_ranks() & !locked) {
             at[r] = 0;
@@ -128,7 +144,15 @@ impl Fit<'_, '_> {
         self.step(stop, outer, &order, both, &mut at, found);
     }
 
-    fn step(&self, stop: usize, outer: &Index, left: &[usize], both: bool, at: &mut Index, found: &mut Vec<Index>) {
+    fn step(
+        &self,
+        stop: usize,
+        outer: &Index,
+        left: &[usize],
+        both: bool,
+        at: &mut Index,
+        found: &mut Vec<Index>,
+    ) {
         if !self.fits(stop, at) || (both && !self.fits_next(stop, at)) {
             return;
         }
