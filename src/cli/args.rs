@@ -339,6 +339,12 @@ pub(super) struct MapArgs {
     /// Steps after which the search stops and states its gap
     #[arg(long, value_name = "STEPS", default_value_t = 3_000_000)]
     pub(super) limit: u64,
+    /// Instead: the least traffic of main memory for every capacity of one buffer
+    #[arg(long, conflicts_with_all = ["aim", "limit"])]
+    pub(super) curve: bool,
+    /// Draw the curve into a file (.svg or .png)
+    #[arg(long, value_name = "FILE", requires = "curve")]
+    pub(super) plot: Option<PathBuf>,
 }
 
 /// What `map` looks for.

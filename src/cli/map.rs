@@ -13,7 +13,7 @@ use crate::workload::Dtype;
 
 use super::args::{Format, MapArgs};
 use super::console::{Console, width};
-use super::load;
+use super::{load, map_curve};
 use super::map_search::{Outcome, Question};
 use super::run_text::UNKNOWN;
 use super::start::Answer;
@@ -41,6 +41,10 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
         partial: problem.bits[2] / 8.0,
         result: problem.result_bits / 8.0,
     };
+    if args.curve {
+        console.warn(&warnings);
+        return map_curve::command(&problem, &system, widths, args.plot.as_deref(), console);
+    }
     let price = |nest: &Nest| {
         evaluate(
             &problem.einsum,

@@ -19,6 +19,7 @@ mod fit_text;
 mod list;
 mod load;
 mod map;
+mod map_curve;
 mod map_search;
 mod model_card;
 mod operators;

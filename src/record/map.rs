@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cost::{Evaluation, Widths};
 use crate::hardware::System;
+use crate::mapper::exact::CurvePoint;
 use crate::mapping::MapProblem;
 use crate::workload::Slot;
 
@@ -208,4 +209,49 @@ fn accesses(
         }
     }
     rows
+}
+
+/// One capacity of a [`CurveDocument`].
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CurvePart {
+    /// Of the buffer.
+    pub capacity_bytes: f64,
+    /// Least that main memory reads and writes.
+    pub traffic_bytes: f64,
+    /// No mapping of the mapspace moves less.
+    pub bound_bytes: f64,
+    /// Traffic over the traffic of the largest capacity.
+    pub over_least: f64,
+    /// Multiply-accumulates for each byte of traffic.
+    pub macs_per_byte: f64,
+}
+
+/// Least traffic of main memory over the capacity of a buffer.
+#[derive(Clone, Debug, Serialize)]
+pub struct CurveDocument {
+    /// Of this layout.
+    pub schema: u32,
+    /// Problem.
+    pub problem: String,
+    /// Capacities, smallest first.
+    pub points: Vec<CurvePart>,
+}
+
+impl CurveDocument {
+    /// Of the points of a curve.
+    pub fn of(problem: &str, macs: f64, points: &[CurvePoint]) -> Self {
+        let least = points.last().map_or(1.0, |p| p.traffic);
+        let part = |p: &CurvePoint| CurvePart {
+            capacity_bytes: p.capacity,
+            traffic_bytes: p.traffic,
+            bound_bytes: p.bound,
+            over_least: p.traffic / least,
+            macs_per_byte: macs / p.traffic,
+        };
+        Self {
+            schema: SCHEMA,
+            problem: problem.to_owned(),
+            points: points.iter().map(part).collect(),
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub use graph::{GraphDocument, NodePart};
 pub use json::{Keyed, SCHEMA, to_json, to_json_line};
 pub use list::{ChipRow, CodeRow, FamilyRow, MetricRow, ModelRow, OpRow, SettingRow};
 pub use manifest::Manifest;
-pub use map::{AccessPart, MapDocument, MapLevelPart};
+pub use map::{AccessPart, CurveDocument, CurvePart, MapDocument, MapLevelPart};
 pub use problem::{ProblemPart, ProblemsDocument};
 pub use run::{
     DeadlinePart, HardwarePart, MemoryPart, OperatorPart, RequestPart, RoofsPart, RunDocument,

@@ -17,6 +17,7 @@
 //! one by one. The search ends with nothing left that could be better, or at its limit of steps with the
 //! gap to the least bound that is left.
 
+mod curve;
 mod descend;
 mod flow;
 mod goal;
@@ -26,6 +27,7 @@ mod space;
 mod table;
 mod tiles;
 
+pub use curve::{CurvePoint, curve};
 pub use descend::Search;
 pub use goal::{Aim, Engine, Found};
 pub use space::Mapspace;
