@@ -6,9 +6,9 @@
 use wattline::cost::{Widths, evaluate};
 use wattline::diag::{Problems, Source};
 use wattline::hardware::{Profile, System};
-use wattline::mapper::exact::{Aim, Engine, Found, Mapspace, Search};
+use wattline::mapper::exact::{Aim, Engine, Found, Mapspace, Search, curve};
 use wattline::mapping::{Chain, MapProblem, Nest};
-use wattline::workload::Dtype;
+use wattline::workload::{Dtype, Einsum};
 
 fn system(memory: &str, rest: &str, last: &str, mac: &str, mapspace: &str) -> System {
     let text = format!(
@@ -140,4 +140,21 @@ fn every_tensor_may_pass_every_memory() {
     let found = best(&system, "timeloop", einsum, Aim::Energy);
     let printed = (found.cost.0 / 1536.0 * 1e17).round() / 100.0;
     assert_eq!(printed, 29112.77, "femtojoules per multiply-accumulate");
+}
+
+/// By hand: with `a` by `b` results kept, 64/b + 64/a + 16 bytes move; one input may pass where `a` or `b` is 1.
+#[test]
+fn less_capacity_is_more_traffic() {
+    let memory = "{ name = \"Main\", kind = \"lpddr5\", capacity = \"unbounded\", bandwidth = \"1 GB/s\" }";
+    let system = system(memory, "", "Main", "1 pJ", "tiles = \"divisors\"");
+    let byte = Widths {
+        lhs: 1.0,
+        rhs: 1.0,
+        partial: 1.0,
+        result: 1.0,
+    };
+    let points = curve(&Einsum::matmul(1, 4, 4, 4), &system, byte);
+    let found: Vec<(f64, f64)> = points.iter().map(|p| (p.capacity, p.traffic)).collect();
+    assert_eq!(found, [(4.0, 112.0), (8.0, 80.0), (16.0, 64.0), (32.0, 48.0)]);
+    assert!(points.iter().all(|p| p.bound == p.traffic));
 }

@@ -337,7 +337,7 @@ pub(super) struct MapArgs {
     #[arg(long = "for", value_name = "AIM", value_enum, default_value_t = MapAim::Energy)]
     pub(super) aim: MapAim,
     /// Steps after which the search stops and states its gap
-    #[arg(long, value_name = "STEPS", default_value_t = 3_000_000)]
+    #[arg(long, value_name = "STEPS", default_value_t = 1_000_000)]
     pub(super) limit: u64,
     /// Instead: the least traffic of main memory for every capacity of one buffer
     #[arg(long, conflicts_with_all = ["aim", "limit"])]
