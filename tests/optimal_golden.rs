@@ -145,7 +145,8 @@ fn every_tensor_may_pass_every_memory() {
 /// By hand: with `a` by `b` results kept, 64/b + 64/a + 16 bytes move; one input may pass where `a` or `b` is 1.
 #[test]
 fn less_capacity_is_more_traffic() {
-    let memory = "{ name = \"Main\", kind = \"lpddr5\", capacity = \"unbounded\", bandwidth = \"1 GB/s\" }";
+    let memory =
+        "{ name = \"Main\", kind = \"lpddr5\", capacity = \"unbounded\", bandwidth = \"1 GB/s\" }";
     let system = system(memory, "", "Main", "1 pJ", "tiles = \"divisors\"");
     let byte = Widths {
         lhs: 1.0,
@@ -155,6 +156,9 @@ fn less_capacity_is_more_traffic() {
     };
     let points = curve(&Einsum::matmul(1, 4, 4, 4), &system, byte);
     let found: Vec<(f64, f64)> = points.iter().map(|p| (p.capacity, p.traffic)).collect();
-    assert_eq!(found, [(4.0, 112.0), (8.0, 80.0), (16.0, 64.0), (32.0, 48.0)]);
+    assert_eq!(
+        found,
+        [(4.0, 112.0), (8.0, 80.0), (16.0, 64.0), (32.0, 48.0)]
+    );
     assert!(points.iter().all(|p| p.bound == p.traffic));
 }

@@ -13,10 +13,10 @@ use crate::workload::Dtype;
 
 use super::args::{Format, MapArgs};
 use super::console::{Console, width};
-use super::{load, map_curve};
 use super::map_search::{Outcome, Question};
 use super::run_text::UNKNOWN;
 use super::start::Answer;
+use super::{load, map_curve};
 
 /// Why the search for a nest stopped.
 const LEAST_WORDS: &str = "of all row-stationary plans that fit, the one of the fewest words of main memory, then \

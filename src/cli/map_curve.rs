@@ -40,7 +40,11 @@ pub(super) fn command(
     match console.format {
         Format::Table => {
             let drawn = ascii::scatter(&picture, ascii::Letters::Unicode);
-            console.print(&format!("{}\n{drawn}\n{}", picture.title, table.text(width())))?;
+            console.print(&format!(
+                "{}\n{drawn}\n{}",
+                picture.title,
+                table.text(width())
+            ))?;
         }
         Format::Csv | Format::Json | Format::Jsonl | Format::Md => {
             console.table(&table, &document)?;
@@ -64,9 +68,15 @@ fn table(document: &CurveDocument) -> Table {
             false => "optimal".to_owned(),
         };
         table.push(vec![
-            Cell::number(point.capacity_bytes, Bytes(point.capacity_bytes).to_string()),
+            Cell::number(
+                point.capacity_bytes,
+                Bytes(point.capacity_bytes).to_string(),
+            ),
             Cell::number(point.traffic_bytes, Bytes(point.traffic_bytes).to_string()),
-            Cell::number(point.over_least, format!("{} x", significant(point.over_least, 4))),
+            Cell::number(
+                point.over_least,
+                format!("{} x", significant(point.over_least, 4)),
+            ),
             Cell::number(point.macs_per_byte, significant(point.macs_per_byte, 4)),
             Cell::text(&proof),
         ]);
