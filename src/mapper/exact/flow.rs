@@ -193,10 +193,7 @@ impl<'a> Flow<'a> {
                 .clone()
                 .rposition(|stop| stop.keeps[slot as usize].is_some());
             let keeper = keeper.unwrap_or(0);
-            let gaps = keeper..engine;
-            let shared: f64 = gaps
-                .map(|gap| self.side.shared[gap][slot as usize])
-                .product();
+            let shared = self.served_above(slot, keeper..engine);
             // How much meets depends on tiles that are not chosen yet.
             let merged = match self.merges[slot as usize] {
                 true => self.all[slot as usize] * shared / all,
@@ -306,7 +303,8 @@ impl<'a> Flow<'a> {
     ) -> Part {
         let s = slot as usize;
         let stays = self.space.given.convention.tiles_stay();
-        let (loads, sweep, stayed) = if looped & self.space.shapes[s].moving != 0 || !stays {
+        let moves = looped & self.space.shapes[s].moving != 0 || !stays;
+        let (loads, sweep, stayed) = if moves {
             let loads = self.loads(slot, gap, node, inner, way.keeps);
             let sweep = way
                 .along
@@ -322,7 +320,12 @@ impl<'a> Flow<'a> {
         };
         let child = self.child(slot, gap + 1);
         let bill = match child {
-            Some(child) => self.book(slot, node.keeper[s], gap + 1, child, inner, loads, sweep),
+            Some(child) => {
+                let counts = moves && !way.keeps;
+                let served = self.served(slot, gap, inner, counts);
+                let (keeper, often) = (node.keeper[s], (loads, served));
+                self.book(slot, keeper, gap + 1, child, inner, often, sweep)
+            }
             None => Bill::NONE,
         };
         Part {
@@ -376,20 +379,28 @@ impl<'a> Flow<'a> {
         let Some(child) = self.child(slot, below) else {
             return Bill::NONE;
         };
-        let (mut loads, mut copies) = (1.0, 1.0);
+        let (mut loads, mut copies, mut all) = (1.0, 1.0, 1.0);
         for r in bits(self.still[s]) {
             let outer = self.table.extent(gap, r, node.at[r]);
             let size = self.space.ranks[r].size as f64;
-            let across = (self.side.across[gap][r] as f64).min(outer);
+            // Where a last tile is smaller, some instances may have none.
+            let across = match self.table.is_whole(r) {
+                true => self.side.across[gap][r] as f64,
+                false => 1.0,
+            };
             loads *= size / outer * across;
             copies *= across;
+            all *= self.side.across[gap][r] as f64;
         }
         if node.stayed[s] {
             loads = loads.min(node.loads[s] * copies);
         }
         let fills = loads * self.all[s];
-        let gaps = node.keeper[s]..below;
-        let shared: f64 = gaps.map(|gap| self.side.shared[gap][s]).product();
+        let own = match self.side.shared[gap][s] {
+            shared if shared == all => copies,
+            shared => shared,
+        };
+        let shared = self.served_above(slot, node.keeper[s]..gap) * own;
         let merged = if self.merges[s] { 0.0 } else { 1.0 };
         self.enter(
             slot,
@@ -406,10 +417,8 @@ impl<'a> Flow<'a> {
         for r in bits(self.still[slot as usize]) {
             loads *= if keeps {
                 let outer = self.table.extent(gap, r, node.at[r]);
-                let part = self.table.extent(gap + 1, r, inner[r]);
-                let across = self.side.across[gap][r] as f64;
                 let size = self.space.ranks[r].size as f64;
-                size / outer * across.min(outer / part)
+                size / outer * self.at_work(gap, r, inner)
             } else {
                 self.table.tiles(gap + 1, r, inner[r])
             };
@@ -419,16 +428,8 @@ impl<'a> Flow<'a> {
 
     /// Copies that the fan-outs of a gap make of a tile that stays.
     fn copies_in(&self, slot: Slot, gap: usize, inner: &Index) -> f64 {
-        let mut copies = 1.0;
-        for r in bits(self.still[slot as usize]) {
-            let across = self.side.across[gap][r];
-            if across > 1 {
-                let outer = self.table.extent(gap, r, inner[r]);
-                let part = self.table.extent(gap + 1, r, inner[r]);
-                copies *= (across as f64).min(outer / part);
-            }
-        }
-        copies
+        let still = bits(self.still[slot as usize]);
+        still.map(|r| self.at_work(gap, r, inner)).product()
     }
 
     fn sweep(
@@ -482,6 +483,38 @@ impl<'a> Flow<'a> {
         elements
     }
 
+    /// Instances that one access serves in some gaps, if all are at work.
+    fn served_above(&self, slot: Slot, gaps: std::ops::Range<usize>) -> f64 {
+        gaps.map(|gap| self.side.shared[gap][slot as usize])
+            .product()
+    }
+
+    /// Instances that one access serves in a gap: no more than have a tile. `counts` says that every loop
+    /// brings the tiles again.
+    fn served(&self, slot: Slot, gap: usize, inner: &Index, counts: bool) -> f64 {
+        let shared = self.side.shared[gap][slot as usize];
+        if shared == 1.0 {
+            return 1.0;
+        }
+        let (mut all, mut busy) = (1.0, 1.0);
+        for r in bits(self.still[slot as usize]) {
+            let across = self.side.across[gap][r] as f64;
+            all *= across;
+            busy *= match counts {
+                true => self.table.tiles(gap + 1, r, inner[r]) / self.table.tiles(gap, r, inner[r]),
+                false => self.at_work(gap, r, inner),
+            };
+        }
+        if shared == all { busy } else { shared }
+    }
+
+    /// Instances side by side along a rank that have a tile, on average at least.
+    fn at_work(&self, gap: usize, rank: usize, inner: &Index) -> f64 {
+        let across = self.side.across[gap][rank] as f64;
+        let outer = self.table.extent(gap, rank, inner[rank]);
+        across.min(outer / self.table.extent(gap + 1, rank, inner[rank]))
+    }
+
     /// What crosses between the stop that keeps a slot last and the one below; `child` is `None` for the
     /// engine.
     #[expect(
@@ -495,13 +528,11 @@ impl<'a> Flow<'a> {
         stop: usize,
         child: Option<usize>,
         at: &Index,
-        loads: f64,
+        (loads, served): (f64, f64),
         sweep: Option<Sweep>,
     ) -> Bill {
-        let s = slot as usize;
         let fills = loads * self.elements(slot, stop, at, sweep);
-        let gaps = keeper..stop;
-        let shared: f64 = gaps.map(|gap| self.side.shared[gap][s]).product();
+        let shared = self.served_above(slot, keeper..stop - 1) * served;
         let merged = self.merged(slot, keeper, stop, at);
         let mut bill = self.enter(
             slot,

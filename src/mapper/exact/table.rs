@@ -20,6 +20,8 @@ struct Line {
     under: Vec<u128>,
     /// For each divisor its products with one prime.
     up: Vec<SmallVec<[u8; 6]>>,
+    /// Whether no last tile of the rank is smaller.
+    is_exact: bool,
     /// `[stop][index]`: extent of a tile.
     extents: Vec<Vec<f64>>,
     /// `[stop][index]`: tiles that are not empty.
@@ -74,11 +76,13 @@ impl Table {
             let extents = by_stop(&extent);
             let size = rank.size as f64;
             let tiles = by_stop(&|stop, i| (size / extents[stop][i]).ceil());
-            is_exact &= side.steps[r] * side.above[stops - 1][r] == rank.size;
+            let is_whole = side.steps[r] * side.above[stops - 1][r] == rank.size;
+            is_exact &= is_whole;
             lines.push(Line {
                 under: under.collect(),
                 up: up.collect(),
                 divisors,
+                is_exact: is_whole,
                 extents,
                 tiles,
             });
@@ -122,6 +126,11 @@ impl Table {
     /// Extent of a rank in a tile of a stop, or in one of the gap above while `stop` is that of the gap's upper end.
     pub(super) fn extent(&self, stop: usize, rank: usize, index: u8) -> f64 {
         self.lines[rank].extents[stop][usize::from(index)]
+    }
+
+    /// Whether all tiles of a rank are equal.
+    pub(super) fn is_whole(&self, rank: usize) -> bool {
+        self.lines[rank].is_exact
     }
 
     /// Tiles of that extent along a rank that are not empty.
