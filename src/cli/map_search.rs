@@ -130,12 +130,20 @@ impl Question<'_> {
 /// Why the search stopped, and what that proves.
 fn certificate(found: &Found) -> String {
     let steps = found.steps;
-    if found.is_whole {
-        return format!("optimal: after {steps} steps nothing was left that could be better");
-    }
-    if found.gap() == 0.0 {
-        return format!("stopped after {steps} steps; nothing that was left out could be better");
-    }
     let gap = significant(100.0 * found.gap(), 3);
-    format!("stopped after {steps} steps; what was left out could be better by {gap} % at most")
+    match (found.is_whole, found.gap() == 0.0) {
+        (true, true) => {
+            format!("optimal: after {steps} steps nothing was left that could be better")
+        }
+        (true, false) => format!(
+            "done after {steps} steps; optimal where factors divide, and mappings whose last tiles are smaller could \
+             be better by {gap} % at most"
+        ),
+        (false, true) => {
+            format!("stopped after {steps} steps; nothing that was left out could be better")
+        }
+        (false, false) => format!(
+            "stopped after {steps} steps; what was left out could be better by {gap} % at most"
+        ),
+    }
 }

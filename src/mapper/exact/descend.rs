@@ -95,6 +95,8 @@ impl<'a> Mapspace<'a> {
             }
         }
         entries.sort_by(|a, b| a.0.0.total_cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)));
+        // Where last tiles are smaller, the largest tiles need not be the best.
+        let mut rounded: Vec<Key> = Vec::new();
         for batch in entries.chunks(BATCH) {
             let mut prepared: Vec<(Key, Prepared<'_>)> = Vec::new();
             for (key, at, side) in batch {
@@ -107,6 +109,9 @@ impl<'a> Mapspace<'a> {
                 }
                 match Table::of(&spaces[*at], side) {
                     Some(table) => {
+                        if !table.is_exact {
+                            rounded.push(*key);
+                        }
                         let ready = Prepared::of(&spaces[*at], side, table, engine);
                         prepared
                             .extend(ready.and_then(|p| Some((p.bound(&p.root, 0, &state)?, p))));
@@ -135,7 +140,8 @@ impl<'a> Mapspace<'a> {
             }
         }
         let (key, cost, nest) = state.best?;
-        let bound = state.left.map_or(key.0, |left| left.min(key.0));
+        let doubts = rounded.iter().filter(|bound| bound.beats(key)).map(|k| k.0);
+        let bound = doubts.chain(state.left).fold(key.0, f64::min);
         Some(Found {
             nest,
             cost,

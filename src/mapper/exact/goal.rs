@@ -64,7 +64,7 @@ pub struct Found {
     pub value: f64,
     /// Partial mappings that were looked at.
     pub steps: u64,
-    /// Whether nothing was left that could have been better.
+    /// Whether the search ended before its limit: then only mappings with smaller last tiles can be better.
     pub is_whole: bool,
 }
 

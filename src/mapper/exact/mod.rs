@@ -9,13 +9,13 @@
 //! not hold may pass it by.
 //!
 //! # Search
-//! From the outside in, place by place. Moving a factor inwards never raises a count, so that only the
-//! largest tiles matter, with one exception: an operand that stayed further out must not be moved again by
-//! loops further in, and such tiles are tried as well. Every partial mapping has a lower bound, its own
-//! counts and the least that the rest can add; what cannot beat the best mapping so far is dropped. Counts
-//! are exact where factors divide, and lower bounds where a last tile is smaller; those mappings are priced
-//! one by one. The search ends with nothing left that could be better, or at its limit of steps with the
-//! gap to the least bound that is left.
+//! From the outside in, place by place. Moving a factor inwards never raises a count where factors divide, so
+//! that only the largest tiles matter, with one exception: an operand that stayed further out must not be
+//! moved again by loops further in, and such tiles are tried as well. Every partial mapping has a lower bound,
+//! its own counts and the least that the rest can add; what cannot beat the best mapping so far is dropped.
+//!
+//! Where a last tile is smaller, counts are bounds: complete mappings are priced one by one, and tiles that are
+//! not the largest could be better, which the result says by its gap.
 
 mod curve;
 mod descend;

@@ -240,7 +240,7 @@ fn extend(
     // A rank that comes later in the list may follow; one that comes earlier had its turn.
     if (taken.len() as u32) < axis.max_ranks {
         for (i, &r) in ranks.iter().enumerate() {
-            for factor in next(r, room) {
+            for factor in candidates(next(r, room), left[r], room, axis, divides) {
                 taken.push((r, factor));
                 extend(
                     space,
@@ -259,9 +259,8 @@ fn extend(
     let used: u64 = taken.iter().map(|t| t.1).product();
     // A divisor leaves nothing idle, the most even factor takes the fewest rounds: neither replaces the other.
     let mut grown = taken.iter().any(|&(r, factor)| {
-        let others = used / factor;
         let is_whole = |f: u64| left[r].is_multiple_of(f);
-        let mut larger = next(r, axis.size / others).into_iter();
+        let mut larger = next(r, axis.size * factor / used).into_iter();
         larger.any(|f| f > factor && is_whole(f) == is_whole(factor))
     });
     if (taken.len() as u32) < axis.max_ranks {
@@ -271,9 +270,28 @@ fn extend(
             .filter(|r| taken.iter().all(|t| t.0 != *r))
             .any(|r| !next(r, room).is_empty());
     }
-    if !grown && !taken.is_empty() {
+    let stands = |&(r, factor): &(usize, u64)| next(r, axis.size * factor / used).contains(&factor);
+    if !grown && !taken.is_empty() && taken.iter().all(stands) {
         found.push(taken.clone());
     }
+}
+
+/// Factors for a room, and where other ranks may take a part of it those for less.
+fn candidates(
+    mut found: SmallVec<[u64; 8]>,
+    left: u64,
+    room: u64,
+    axis: &FanAxis,
+    divides: bool,
+) -> SmallVec<[u64; 8]> {
+    if axis.max_ranks > 1 && !divides && axis.full.is_empty() {
+        let rooms = 2..=room;
+        found.extend(rooms.map(|room| left.div_ceil(left.div_ceil(room))));
+        found.retain(|f| *f > 1);
+        found.sort_unstable();
+        found.dedup();
+    }
+    found
 }
 
 /// Factors of a rank, above one, that fit: divisors, and the one that needs no more rounds than all the room
