@@ -437,10 +437,11 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
         let (mut bases, mut found) = (Vec::new(), Vec::new());
         for (pinned, slots) in pins {
             bases.clear();
-            let bounds = |next| super::tiles::Bounds {
+            let bounds = |next, until| super::tiles::Bounds {
                 stop,
                 outer: &node.at,
                 next,
+                until,
             };
             let is_one = |slot: &Slot| slots[*slot as usize];
             let again = stop + 1 < space.engine()
@@ -452,9 +453,12 @@ impl<'a, 's, 'p> Descent<'a, 's, 'p> {
                 .any(|s| is_one(s) && !space.shapes[*s as usize].windows.is_empty());
             // What the other ranks have at the next stop matters where the operand is kept once more.
             if !again {
-                fit.largest_of(bounds(pinned), locked, &mut bases);
+                fit.largest_of(bounds(pinned, stop + 1), locked, &mut bases);
             } else if pinned == all || !slides {
-                fit.largest_of(bounds(all), locked, &mut bases);
+                // It may stay for one stop or for all that keep it.
+                for until in stop + 1..=space.engine() {
+                    fit.largest_of(bounds(all, until), locked, &mut bases);
+                }
             } else {
                 fit.every(stop, &node.at, pinned, locked, true, &mut bases);
             }

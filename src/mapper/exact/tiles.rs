@@ -20,8 +20,10 @@ pub(super) struct Bounds<'a> {
     pub(super) stop: usize,
     /// What the tiles divide.
     pub(super) outer: &'a Index,
-    /// Ranks whose extents must fit at the next stop as well.
+    /// Ranks whose extents must fit at the stops below as well.
     pub(super) next: u16,
+    /// The last of these stops.
+    pub(super) until: usize,
 }
 
 impl Fit<'_, '_> {
@@ -49,6 +51,7 @@ impl Fit<'_, '_> {
                 stop,
                 outer,
                 next: 0,
+                until: stop,
             },
             locked,
             found,
@@ -85,7 +88,7 @@ impl Fit<'_, '_> {
         for r in bits(self.all_ranks() & !bounds.next) {
             next[r] = 0;
         }
-        self.fits_next(bounds.stop, &next)
+        (bounds.stop..bounds.until).all(|stop| self.fits_next(stop, &next))
     }
 
     fn grow(
