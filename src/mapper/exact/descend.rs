@@ -10,9 +10,8 @@ use super::goal::{Goal, Key};
 use super::path::Path;
 use super::rest::Rest;
 use super::run::State;
-use super::sides::Side;
-use super::space::{RANKS, Space, bits};
-use super::table::{Index, Table};
+use super::space::{RANKS, bits};
+use super::table::Index;
 use super::tiles::Fit;
 
 /// A spatial choice with all that its search looks up.
@@ -26,14 +25,9 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     /// `None` if not even single iterations fit.
-    pub(super) fn of(
-        space: &'a Space<'a>,
-        side: &'a Side,
-        table: Table,
-        goal: &impl Goal,
-    ) -> Option<Self> {
-        let is_exact = table.is_exact && goal.trusts(space);
-        let flow = Flow::of(space, side, table, goal.rates(space, side));
+    pub(super) fn of(flow: Flow<'a>, goal: &impl Goal) -> Option<Self> {
+        let space = flow.space;
+        let is_exact = flow.table.is_exact && goal.trusts(space);
         let used = [0.0; RANKS];
         let fit = Fit {
             space,

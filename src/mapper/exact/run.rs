@@ -6,6 +6,7 @@ use crate::workload::Slot;
 
 use super::bill::{Bill, Rates};
 use super::descend::{Descent, Doubtful, Prepared};
+use super::flow::Flow;
 use super::goal::{Goal, Key};
 use super::sides::{self, Side};
 use super::space::{Mapspace, Space};
@@ -44,8 +45,11 @@ pub(super) struct Outcome<G> {
     pub(super) is_whole: bool,
 }
 
-/// Spatial choices whose bounds are found before the most promising is searched.
+/// Spatial choices that are ranked by what every mapping of them moves.
 const BATCH: usize = 256;
+
+/// Spatial choices, next to each other in that rank, that are ranked by the least that their tiles move.
+const TOGETHER: usize = 16;
 
 impl<'a> Mapspace<'a> {
     /// Searches for what a goal wants, at most `limit` partial mappings; `None` if the search cannot describe the
@@ -61,43 +65,10 @@ impl<'a> Mapspace<'a> {
         let mut rounded: Vec<Key> = Vec::new();
         let (entries, is_whole) = entries(&spaces, &state.goal);
         for batch in entries.chunks(BATCH) {
-            let mut prepared: Vec<(Key, Prepared<'_>)> = Vec::new();
-            for (key, at, side) in batch {
-                let rates = state.goal.rates(&spaces[*at], side);
-                if state.goal.rank(&rates, &least(&spaces[*at], &rates)).is_none() {
-                    continue;
-                }
-                if state.is_spent() {
-                    state.leave(*key);
-                    continue;
-                }
-                let Some(table) = Table::of(&spaces[*at], side) else {
-                    state.leave(*key);
-                    continue;
-                };
-                if !table.is_exact {
-                    rounded.push(*key);
-                }
-                let ready = Prepared::of(&spaces[*at], side, table, &state.goal);
-                prepared.extend(ready.and_then(|p| Some((p.bound(&p.root, 0, &state.goal)?, p))));
-            }
-            prepared.sort_by(|a, b| a.0.order(&b.0));
-            let mut doubtful: Vec<Doubtful<'_>> = Vec::new();
-            for (key, prepared) in &prepared {
-                if prepared.bound(&prepared.root, 0, &state.goal).is_some() {
-                    Descent::run(prepared, *key, &mut state, &mut doubtful);
-                }
-            }
-            // The most promising first: the fewest are priced.
-            doubtful.sort_by(|a, b| a.key.order(&b.key));
-            for Doubtful {
-                bill, given, path, ..
-            } in doubtful
-            {
-                let flow = &given.flow;
-                if state.goal.rank(&flow.rates, &bill).is_some() {
-                    state.goal.price(flow, &path);
-                }
+            let mut opened = open(batch, &spaces, &mut state, &mut rounded);
+            while !opened.is_empty() {
+                let next = opened.drain(..opened.len().min(TOGETHER));
+                together(next.map(|(_, flow)| flow), &mut state);
             }
         }
         Some(Outcome {
@@ -148,6 +119,69 @@ impl<'a> Mapspace<'a> {
             }
         }
         Some(spaces)
+    }
+}
+
+/// The wanted ones of a batch, the most promising first.
+fn open<'a, G: Goal>(
+    batch: &'a [(Key, usize, Side)],
+    spaces: &'a [Space<'a>],
+    state: &mut State<G>,
+    rounded: &mut Vec<Key>,
+) -> Vec<(Key, Flow<'a>)> {
+    let mut opened = Vec::new();
+    for (key, at, side) in batch {
+        let space = &spaces[*at];
+        let rates = state.goal.rates(space, side);
+        if state.goal.rank(&rates, &least(space, &rates)).is_none() {
+            continue;
+        }
+        if state.is_spent() {
+            state.leave(*key);
+            continue;
+        }
+        let Some(table) = Table::of(space, side) else {
+            state.leave(*key);
+            continue;
+        };
+        if !table.is_exact {
+            rounded.push(*key);
+        }
+        let flow = Flow::of(space, side, table, rates);
+        if let Some(key) = state.goal.rank(&flow.rates, &flow.root().bill) {
+            opened.push((key, flow));
+        }
+    }
+    opened.sort_by(|a, b| a.0.order(&b.0));
+    opened
+}
+
+/// Searches some spatial choices, the most promising first.
+fn together<'a, G: Goal>(flows: impl Iterator<Item = Flow<'a>>, state: &mut State<G>) {
+    let prepared = flows.filter_map(|flow| {
+        state.goal.rank(&flow.rates, &flow.root().bill)?;
+        let prepared = Prepared::of(flow, &state.goal)?;
+        let key = prepared.bound(&prepared.root, 0, &state.goal)?;
+        Some((key, prepared))
+    });
+    let mut prepared: Vec<(Key, Prepared<'_>)> = prepared.collect();
+    prepared.sort_by(|a, b| a.0.order(&b.0));
+    let mut doubtful: Vec<Doubtful<'_>> = Vec::new();
+    for (key, prepared) in &prepared {
+        if prepared.bound(&prepared.root, 0, &state.goal).is_some() {
+            Descent::run(prepared, *key, state, &mut doubtful);
+        }
+    }
+    // The most promising first: the fewest are priced.
+    doubtful.sort_by(|a, b| a.key.order(&b.key));
+    for Doubtful {
+        bill, given, path, ..
+    } in doubtful
+    {
+        let flow = &given.flow;
+        if state.goal.rank(&flow.rates, &bill).is_some() {
+            state.goal.price(flow, &path);
+        }
     }
 }
 

@@ -22,10 +22,10 @@ struct Line {
     up: Vec<SmallVec<[u8; 6]>>,
     /// Whether no last tile of the rank is smaller.
     is_exact: bool,
-    /// `[stop][index]`: extent of a tile.
-    extents: Vec<Vec<f64>>,
-    /// `[stop][index]`: tiles that are not empty.
-    tiles: Vec<Vec<f64>>,
+    /// `[stop · divisors + index]`: extent of a tile.
+    extents: Vec<f64>,
+    /// `[stop · divisors + index]`: tiles that are not empty.
+    tiles: Vec<f64>,
 }
 
 /// All figures of a spatial choice.
@@ -67,15 +67,10 @@ impl Table {
                 let outer = side.steps[r] / divisors[i] * side.above[stop][r];
                 rank.size.div_ceil(outer) as f64
             };
-            let by_stop = |f: &dyn Fn(usize, usize) -> f64| -> Vec<Vec<f64>> {
-                let stops = 0..stops;
-                stops
-                    .map(|s| all.clone().map(|i| f(s, i)).collect())
-                    .collect()
-            };
-            let extents = by_stop(&extent);
+            let by_stop = (0..stops).flat_map(|stop| all.clone().map(move |i| (stop, i)));
+            let extents: Vec<f64> = by_stop.map(|(stop, i)| extent(stop, i)).collect();
             let size = rank.size as f64;
-            let tiles = by_stop(&|stop, i| (size / extents[stop][i]).ceil());
+            let tiles = extents.iter().map(|extent| (size / extent).ceil()).collect();
             let is_whole = side.steps[r] * side.above[stops - 1][r] == rank.size;
             is_exact &= is_whole;
             lines.push(Line {
@@ -112,7 +107,7 @@ impl Table {
                     for (rank, index) in [(one, i), (two, j)] {
                         if let Some(r) = rank {
                             extents[space.ranks[r].index] =
-                                self.lines[r].extents[stop][index] as u64;
+                                self.extent(stop, r, index as u8) as u64;
                         }
                     }
                     found.push(points(window.axis, &extents, boxes) as f64);
@@ -125,7 +120,8 @@ impl Table {
 
     /// Extent of a rank in a tile of a stop, or in one of the gap above while `stop` is that of the gap's upper end.
     pub(super) fn extent(&self, stop: usize, rank: usize, index: u8) -> f64 {
-        self.lines[rank].extents[stop][usize::from(index)]
+        let line = &self.lines[rank];
+        line.extents[stop * line.divisors.len() + usize::from(index)]
     }
 
     /// Whether all tiles of a rank are equal.
@@ -135,7 +131,8 @@ impl Table {
 
     /// Tiles of that extent along a rank that are not empty.
     pub(super) fn tiles(&self, stop: usize, rank: usize, index: u8) -> f64 {
-        self.lines[rank].tiles[stop][usize::from(index)]
+        let line = &self.lines[rank];
+        line.tiles[stop * line.divisors.len() + usize::from(index)]
     }
 
     pub(super) fn divisor(&self, rank: usize, index: u8) -> u64 {

@@ -1,8 +1,10 @@
 //! Tiles of a stop that fit and cannot grow.
 
+use smallvec::SmallVec;
+
 use crate::workload::Slot;
 
-use super::space::{Space, bits};
+use super::space::{RANKS, Space, bits};
 use super::table::{Index, Table};
 
 /// What the tiles of a stop must fit.
@@ -11,7 +13,7 @@ pub(super) struct Fit<'a, 's> {
     pub(super) space: &'a Space<'s>,
     pub(super) table: &'a Table,
     /// Bytes already kept in a memory, by level of the chain: stops further out in an uneven mapspace.
-    pub(super) used: &'a [f64; super::space::RANKS],
+    pub(super) used: &'a [f64; RANKS],
 }
 
 /// Which tiles are looked for.
@@ -73,7 +75,9 @@ impl Fit<'_, '_> {
         if !self.fits_all(bounds, &at) {
             return;
         }
-        let order: Vec<usize> = bits(free).filter(|&r| outer[r] > 0).collect();
+        let mut order: SmallVec<[usize; RANKS]> = bits(free).filter(|&r| outer[r] > 0).collect();
+        // The last one is not walked through.
+        order.sort_by_key(|&r| outer[r]);
         self.grow(bounds, &order, &order, &mut at, found);
     }
 
@@ -100,19 +104,52 @@ impl Fit<'_, '_> {
         found: &mut Vec<Index>,
     ) {
         let Some((&r, rest)) = left.split_first() else {
-            if !self.can_grow(bounds, all, at) {
-                found.push(*at);
-            }
+            found.push(*at);
             return;
         };
-        for i in self.table.under(r, bounds.outer[r]) {
-            at[r] = i;
-            if !self.fits_all(bounds, at) {
-                break;
+        if rest.is_empty() {
+            self.grow_last(bounds, all, r, at, found);
+        } else {
+            for i in self.table.under(r, bounds.outer[r]) {
+                at[r] = i;
+                if !self.fits_all(bounds, at) {
+                    break;
+                }
+                self.grow(bounds, all, rest, at, found);
             }
-            self.grow(bounds, all, rest, at, found);
         }
         at[r] = 0;
+    }
+
+    /// The tiles with the largest divisors of the last rank that fit, if no other rank can grow beside them.
+    fn grow_last(
+        &self,
+        bounds: Bounds<'_>,
+        all: &[usize],
+        r: usize,
+        at: &mut Index,
+        found: &mut Vec<Index>,
+    ) {
+        // Larger divisors need more room: the first that does not fit ends the search.
+        let (mut fits, mut fails) = (0_u8, bounds.outer[r] + 1);
+        while fits + 1 < fails {
+            let middle = fits + (fails - fits) / 2;
+            at[r] = middle;
+            if self.fits_all(bounds, at) {
+                fits = middle;
+            } else {
+                fails = middle;
+            }
+        }
+        let others = &all[..all.len() - 1];
+        for i in self.table.under(r, bounds.outer[r]).take_while(|&i| i <= fits) {
+            let mut ups = self.table.up(r, i).iter();
+            let grows = ups.any(|&up| up <= fits && self.table.divides(r, up, bounds.outer[r]));
+            at[r] = i;
+            if !grows && !self.can_grow(bounds, others, at) {
+                found.push(*at);
+            }
+        }
     }
 
     fn can_grow(&self, bounds: Bounds<'_>, ranks: &[usize], at: &Index) -> bool {
