@@ -1,11 +1,14 @@
 //! The one entrance: the best cost of an Einsum on a chip.
 
+use smallvec::SmallVec;
+
 use crate::cost::{Cost, Operands, Traffic, Widths, price_nest, sparse::Zeros};
 use crate::hardware::{System, Tiles};
-use crate::mapping::{Chain, Nest};
+use crate::mapping::{Chain, Convention, Nest};
 use crate::units::Bytes;
 use crate::workload::{Dtype, Einsum, Slot};
 
+use super::exact::{Counts, Engine, Frontier, Mapspace, Prices};
 use super::{library, spatial, tiles};
 
 /// What the mapper minimizes; ties go to the other one.
@@ -61,14 +64,22 @@ pub struct NoMapping {
 /// which differ in rates, clocks or energies share them.
 #[derive(Debug)]
 pub struct Candidates {
-    engines: Vec<Engine>,
+    engines: Vec<OnEngine>,
 }
 
 #[derive(Debug)]
-struct Engine {
+struct OnEngine {
     array: usize,
     /// `None` where library tiles are chosen instead.
-    nests: Option<Result<Vec<Nest>, NoMapping>>,
+    nests: Option<Result<Vec<Candidate>, NoMapping>>,
+}
+
+/// A nest that may be the best.
+#[derive(Debug)]
+struct Candidate {
+    nest: Nest,
+    /// What it moves; `None` where that has too many parts.
+    counts: Option<Counts>,
 }
 
 /// The best cost over all engines that multiply the format.
@@ -83,11 +94,13 @@ pub fn best(system: &System, request: &Request<'_>) -> Result<Cost, NoMapping> {
 pub fn candidates(system: &System, request: &Request<'_>) -> Candidates {
     let able = system.arrays.iter().enumerate();
     let able = able.filter(|(_, engine)| engine.peak(request.dtype).is_some());
-    let engines = able.map(|(array, _)| Engine {
+    let engines = able.map(|(array, _)| OnEngine {
         array,
         nests: match &system.tiles {
             Tiles::Listed { .. } => None,
-            Tiles::Divisors | Tiles::Padded | Tiles::Ceil => Some(nests(system, array, request)),
+            Tiles::Divisors | Tiles::Padded | Tiles::Ceil => {
+                Some(promising(system, array, request))
+            }
         },
     });
     Candidates {
@@ -160,6 +173,51 @@ pub fn proposals(
     }
 }
 
+/// Share by which nests that are not looked at may move less.
+const TOLERANCE: f64 = 0.01;
+
+/// Partial mappings after which the front is what was found so far.
+const STEPS: u64 = 3000;
+
+/// The front of what nests move, and nests whose first tiles arrive early.
+fn promising(
+    system: &System,
+    array: usize,
+    request: &Request<'_>,
+) -> Result<Vec<Candidate>, NoMapping> {
+    let space = mapspace(system, request);
+    let how = Frontier {
+        tolerance: TOLERANCE,
+        limit: STEPS,
+    };
+    let front = space.front(array, how).map(|front| front.points);
+    let front = front.into_iter().flatten().map(|point| Candidate {
+        nest: point.nest,
+        counts: Some(point.counts),
+    });
+    let mut found: Vec<Candidate> = front.collect();
+    let chain = Chain::of(system, array);
+    match nests(system, array, request) {
+        Err(error) if found.is_empty() => return Err(error),
+        Err(_) => {}
+        Ok(proposed) => found.extend(proposed.into_iter().map(|nest| Candidate {
+            counts: Counts::of(&space, &chain, &nest),
+            nest,
+        })),
+    }
+    Ok(found)
+}
+
+fn mapspace<'a>(system: &'a System, request: &Request<'a>) -> Mapspace<'a> {
+    Mapspace {
+        einsum: request.einsum,
+        system,
+        widths: request.widths,
+        convention: Convention::Physical,
+        uneven: system.uneven,
+    }
+}
+
 /// Smaller and smaller parts of the outermost on-chip memory that are tried: a tile that fills less of it may
 /// round better, and what fits a smaller memory is among the choices of a larger one.
 const HALVINGS: i32 = 3;
@@ -212,12 +270,23 @@ fn fill_all(
 }
 
 /// The best of these nests, described; `None` without nests.
-fn cheapest(system: &System, array: usize, request: &Request<'_>, nests: &[Nest]) -> Option<Cost> {
+fn cheapest(
+    system: &System,
+    array: usize,
+    request: &Request<'_>,
+    nests: &[Candidate],
+) -> Option<Cost> {
     let chain = Chain::of(system, array);
+    let einsum = request.einsum;
     let mut best: Option<(Cost, &Nest)> = None;
-    for nest in nests {
+    for (least, candidate) in ranked(system, &chain, request, nests) {
+        let key = |b: &(Cost, &Nest)| request.objective.key(system, &b.0);
+        if best.as_ref().is_some_and(|b| least.0 > key(b).0) {
+            break;
+        }
+        let nest = &candidate.nest;
         let cost = price_nest(
-            request.einsum,
+            einsum,
             request.dtype,
             system,
             &chain,
@@ -233,18 +302,50 @@ fn cheapest(system: &System, array: usize, request: &Request<'_>, nests: &[Nest]
         }
     }
     best.map(|(mut cost, nest)| {
-        cost.mapping = Some(nest.describe(request.einsum, system, &chain));
+        cost.mapping = Some(nest.describe(einsum, system, &chain));
         cost
     })
 }
 
-fn is_better(system: &System, a: &Cost, b: &Cost, objective: Objective) -> bool {
-    let key = |c: &Cost| {
-        let (time, energy) = (c.alone(system, 1.0).0, c.energy.total().0);
-        match objective {
+/// The least that each nest can come to, the most promising first. Zeros may save more than what counts say.
+fn ranked<'a>(
+    system: &System,
+    chain: &Chain,
+    request: &Request<'_>,
+    nests: &'a [Candidate],
+) -> SmallVec<[((f64, f64), &'a Candidate); 32]> {
+    let space = mapspace(system, request);
+    let (einsum, dtype) = (request.einsum, request.dtype);
+    let engine = Engine::of(system, chain.array, dtype, einsum, Convention::Physical);
+    let prices = Prices::of(&space, chain, engine);
+    let is_dense = *request.zeros == Zeros::none();
+    let least = |counts: &Counts| {
+        let (energy, time) = prices.cost(counts);
+        match request.objective {
             Objective::Latency => (time, energy),
             Objective::Energy => (energy, time),
         }
     };
-    key(a) < key(b)
+    let ranked = nests.iter().map(|candidate| {
+        let counts = candidate.counts.as_ref().filter(|_| is_dense);
+        (counts.map_or((0.0, 0.0), least), candidate)
+    });
+    let mut ranked: SmallVec<[_; 32]> = ranked.collect();
+    ranked.sort_by(|a, b| a.0.0.total_cmp(&b.0.0).then(a.0.1.total_cmp(&b.0.1)));
+    ranked
+}
+
+impl Objective {
+    /// What is least at the best, and what decides between equals.
+    fn key(self, system: &System, cost: &Cost) -> (f64, f64) {
+        let (time, energy) = (cost.alone(system, 1.0).0, cost.energy.total().0);
+        match self {
+            Self::Latency => (time, energy),
+            Self::Energy => (energy, time),
+        }
+    }
+}
+
+fn is_better(system: &System, a: &Cost, b: &Cost, objective: Objective) -> bool {
+    objective.key(system, a) < objective.key(system, b)
 }

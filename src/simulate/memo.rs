@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use rustc_hash::FxHashMap;
 
 use crate::cost::Cost;
-use crate::hardware::System;
+use crate::hardware::{Direction, System};
 use crate::mapper::Candidates;
 
 /// Prices found so far, shared by all points of a sweep. Results do not depend on it.
@@ -90,17 +90,25 @@ pub(super) fn shape(system: &System) -> u128 {
     let memories = system.memories.iter();
     let memories = memories.map(|m| {
         let slots = (m.holds, m.must_hold);
-        (&m.name, &m.parents, m.capacity, slots, m.buffering)
+        let room = (m.capacity, m.buffering, m.banks);
+        let timed = [Direction::Read, Direction::Write];
+        let timed = timed.map(|d| m.achieved_bandwidth(d).0.is_finite());
+        (&m.name, &m.parents, slots, room, timed)
+    });
+    let fanouts = system.fanouts.iter().map(|f| {
+        let wires = (&f.diagonal, f.imperfect, f.hop_energy.is_some());
+        (&f.name, &f.parents, &f.axes, f.instances, wires)
     });
     let arrays = system.arrays.iter().map(|a| {
         let formats: Vec<_> = a.rate.iter().map(|(dtype, _)| dtype).collect();
-        (&a.parents, formats, a.tile, a.stationary)
+        let waits = (a.stationary, a.systolic.is_some());
+        (&a.parents, formats, a.tile, waits)
     });
     let parts = (
         memories.collect::<Vec<_>>(),
-        &system.fanouts,
+        fanouts.collect::<Vec<_>>(),
         arrays.collect::<Vec<_>>(),
-        &system.tiles,
+        (&system.tiles, system.uneven),
     );
     let mut sink = Digest::default();
     // The sink never fails.

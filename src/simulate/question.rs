@@ -249,7 +249,8 @@ impl Question {
                     Ok(cost) => return Ok(cost),
                     Err(reason) => reason,
                 };
-                let bits = [widths.lhs, widths.rhs, widths.partial].map(f64::to_bits);
+                let bits = [widths.lhs, widths.rhs, widths.partial, widths.result];
+                let bits = bits.map(f64::to_bits);
                 let mut cost = memo.with_nests(
                     key(chip.shape, &(einsum, executed, bits)),
                     || candidates(system, &request),

@@ -8,7 +8,7 @@ use super::bill::Bill;
 use super::flow::{Flow, Node, Order};
 use super::goal::{Goal, Key};
 use super::path::Path;
-use super::rest::Rest;
+use super::rest::{Common, Rest};
 use super::run::State;
 use super::space::{RANKS, bits};
 use super::table::Index;
@@ -25,7 +25,7 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     /// `None` if not even single iterations fit.
-    pub(super) fn of(flow: Flow<'a>, goal: &impl Goal) -> Option<Self> {
+    pub(super) fn of(flow: Flow<'a>, goal: &impl Goal, common: &mut Common) -> Option<Self> {
         let space = flow.space;
         let is_exact = flow.table.is_exact && goal.trusts(space);
         let used = [0.0; RANKS];
@@ -38,7 +38,7 @@ impl<'a> Prepared<'a> {
         if !(1..space.engine()).all(|stop| fit.fits(stop, &single)) {
             return None;
         }
-        let rest = Rest::of(&flow, &fit);
+        let rest = Rest::of(&flow, &fit, common);
         Some(Self {
             root: flow.root(),
             rest,
@@ -306,4 +306,3 @@ impl<'a, 's, G: Goal> Descent<'a, 's, G> {
         }
     }
 }
-

@@ -234,7 +234,12 @@ impl Goal for Members {
 
 fn counting(space: &Space<'_>, side: &Side) -> Option<Rates> {
     let instances = |level: usize| side.instances(level);
-    Rates::counting(space.given.system, &space.chain, side.iterations(), instances)
+    Rates::counting(
+        space.given.system,
+        &space.chain,
+        side.iterations(),
+        instances,
+    )
 }
 
 impl Mapspace<'_> {

@@ -4,11 +4,18 @@
 //! further out; what the others cost follows from the tile further in, and is least for one of its largest.
 //! So the two are bounded apart, for each operand that may stay.
 
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::mapping::Loop;
 use crate::workload::Slot;
 
-use super::flow::{Flow, Node, Order};
 use super::bill::Bill;
-use super::space::{RANKS, still_class};
+use super::flow::{Flow, Node, Order};
+use super::space::{PerRank, RANKS, still_class};
+use super::table::Index;
 use super::tiles::Fit;
 
 /// Most alternatives that are told apart; the others are merged into bounds below all of them.
@@ -26,25 +33,52 @@ struct Others {
     least: Bill,
 }
 
+/// What slots add at a stop, which spaces that are alike as far in as that have in common: what stays there,
+/// by a spatial choice's loops and iterations and by the stops.
+#[derive(Default)]
+pub(super) struct Common(FxHashMap<Where, Rc<[Vec<Bill>; 3]>>);
+
+type Where = (
+    SmallVec<[Loop; 6]>,
+    PerRank<u64>,
+    SmallVec<[(usize, [bool; 3]); 6]>,
+    bool,
+);
+
+impl Common {
+    fn at(&mut self, flow: &Flow<'_>, fit: &Fit<'_, '_>, stop: usize) -> Rc<[Vec<Bill>; 3]> {
+        let stops = flow.space.stops.iter().take(stop + 1);
+        let stops = stops.map(|s| (s.room.level, s.room.slots));
+        let is_engine = stop == flow.space.engine();
+        let (loops, steps) = (flow.side.loops.clone(), flow.side.steps);
+        let all = self.0.entry((loops, steps, stops.collect(), is_engine));
+        let made = all.or_insert_with(|| {
+            let mut tiles = Vec::new();
+            if is_engine {
+                tiles.push([0; RANKS]);
+            } else {
+                fit.largest(stop, &flow.table.whole, 0, &mut tiles);
+            }
+            let above = flow.above(stop - 1);
+            Rc::new(match flow.is_monotone {
+                true => alternatives(flow, &above, stop, &tiles),
+                false => Slot::ALL.map(|_| vec![Bill::NONE]),
+            })
+        });
+        Rc::clone(made)
+    }
+}
+
 impl Rest {
-    pub(super) fn of(flow: &Flow<'_>, fit: &Fit<'_, '_>) -> Self {
+    pub(super) fn of(flow: &Flow<'_>, fit: &Fit<'_, '_>, common: &mut Common) -> Self {
         let engine = flow.space.engine();
         let mut others: Vec<[Others; 3]> = Vec::new();
         let mut further_in = vec![Bill::NONE];
         for stop in (1..=engine).rev() {
             let above = flow.above(stop - 1);
-            let mut tiles = Vec::new();
-            if stop == engine {
-                tiles.push([0; RANKS]);
-            } else {
-                fit.largest(stop, &flow.table.whole, 0, &mut tiles);
-            }
+            let own = common.at(flow, fit, stop);
             let here = Slot::ALL.map(|slot| {
-                let own = match flow.is_monotone {
-                    true => alternatives(flow, &above, stop, slot, &tiles),
-                    false => vec![Bill::NONE],
-                };
-                let each = sums(&own, &further_in);
+                let each = sums(&own[slot as usize], &further_in);
                 let least = each.iter().skip(1).fold(each[0], |a, b| a.least(b));
                 Others { each, least }
             });
@@ -93,28 +127,28 @@ impl Rest {
     }
 }
 
-/// What the slots other than the one that stays add at a stop.
-fn alternatives(
-    flow: &Flow<'_>,
-    above: &Node,
-    stop: usize,
-    stays: Slot,
-    tiles: &[super::table::Index],
-) -> Vec<Bill> {
-    let mut found = Vec::new();
+/// What the other slots add at a stop, by the one that stays.
+fn alternatives(flow: &Flow<'_>, above: &Node, stop: usize, tiles: &[Index]) -> [Vec<Bill>; 3] {
+    let mut found = Slot::ALL.map(|_| Vec::new());
     for tile in tiles {
         let mut step = flow.step(above, stop - 1, *tile);
-        let is_own = |o: &Order| o.inner == Some(still_class(stays));
-        let mut orders = step.orders();
-        orders.retain(|o| is_own(o));
-        if orders.is_empty() {
-            orders.push(Order {
-                inner: Some(still_class(stays)),
+        let orders = step.orders();
+        for slot in Slot::ALL {
+            let inner = Some(still_class(slot));
+            let mut own = orders.iter().filter(|o| o.inner == inner).peekable();
+            let alone = Order {
+                inner,
                 ..Order::default()
-            });
-        }
-        for order in orders {
-            add(&mut found, step.take(order, Some(stays)).bill);
+            };
+            if own.peek().is_none() {
+                add(&mut found[slot as usize], step.take(alone, Some(slot)).bill);
+            }
+            for order in own {
+                add(
+                    &mut found[slot as usize],
+                    step.take(*order, Some(slot)).bill,
+                );
+            }
         }
     }
     found

@@ -8,6 +8,7 @@ use super::bill::{Bill, Rates};
 use super::descend::{Descent, Doubtful, Prepared};
 use super::flow::Flow;
 use super::goal::{Goal, Key};
+use super::rest::Common;
 use super::sides::{self, Side};
 use super::space::{Mapspace, Space};
 use super::table::Table;
@@ -64,11 +65,12 @@ impl<'a> Mapspace<'a> {
         };
         let mut rounded: Vec<Key> = Vec::new();
         let (entries, is_whole) = entries(&spaces, &state.goal);
+        let mut common = Common::default();
         for batch in entries.chunks(BATCH) {
             let mut opened = open(batch, &spaces, &mut state, &mut rounded);
             while !opened.is_empty() {
                 let next = opened.drain(..opened.len().min(TOGETHER));
-                together(next.map(|(_, flow)| flow), &mut state);
+                together(next.map(|(_, flow)| flow), &mut state, &mut common);
             }
         }
         Some(Outcome {
@@ -157,10 +159,14 @@ fn open<'a, G: Goal>(
 }
 
 /// Searches some spatial choices, the most promising first.
-fn together<'a, G: Goal>(flows: impl Iterator<Item = Flow<'a>>, state: &mut State<G>) {
+fn together<'a, G: Goal>(
+    flows: impl Iterator<Item = Flow<'a>>,
+    state: &mut State<G>,
+    common: &mut Common,
+) {
     let prepared = flows.filter_map(|flow| {
         state.goal.rank(&flow.rates, &flow.root().bill)?;
-        let prepared = Prepared::of(flow, &state.goal)?;
+        let prepared = Prepared::of(flow, &state.goal, common)?;
         let key = prepared.bound(&prepared.root, 0, &state.goal)?;
         Some((key, prepared))
     });

@@ -70,7 +70,10 @@ impl Table {
             let by_stop = (0..stops).flat_map(|stop| all.clone().map(move |i| (stop, i)));
             let extents: Vec<f64> = by_stop.map(|(stop, i)| extent(stop, i)).collect();
             let size = rank.size as f64;
-            let tiles = extents.iter().map(|extent| (size / extent).ceil()).collect();
+            let tiles = extents
+                .iter()
+                .map(|extent| (size / extent).ceil())
+                .collect();
             let is_whole = side.steps[r] * side.above[stops - 1][r] == rank.size;
             is_exact &= is_whole;
             lines.push(Line {

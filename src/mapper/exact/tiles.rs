@@ -142,7 +142,11 @@ impl Fit<'_, '_> {
             }
         }
         let others = &all[..all.len() - 1];
-        for i in self.table.under(r, bounds.outer[r]).take_while(|&i| i <= fits) {
+        for i in self
+            .table
+            .under(r, bounds.outer[r])
+            .take_while(|&i| i <= fits)
+        {
             let mut ups = self.table.up(r, i).iter();
             let grows = ups.any(|&up| up <= fits && self.table.divides(r, up, bounds.outer[r]));
             at[r] = i;
