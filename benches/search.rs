@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use wattline::cost::Widths;
-use wattline::hardware::Profile;
-use wattline::mapper::exact::{Aim, Engine, Mapspace, Search};
+use wattline::hardware::{Profile, System};
+use wattline::mapper::exact::{Aim, Engine, Frontier, Mapspace, Prices, Search};
 use wattline::mapping::{Chain, Convention, Nest};
 use wattline::workload::{Binding, Einsum, OpKind};
 use wattline::{catalog, import};
@@ -51,18 +51,64 @@ fn layers() -> Vec<(String, Einsum)> {
     all
 }
 
+/// Fronts as `run` and `sweep` look for them, and the score of all their points under the chip's prices.
+fn fronts(profile: &str, system: &System, layers: &[(String, Einsum)]) {
+    let dtype = system.dtypes()[0];
+    let chain = Chain::of(system, 0);
+    let (mut times, mut scores, mut points) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, einsum) in layers {
+        let space = Mapspace {
+            einsum,
+            system,
+            widths: WIDTHS,
+            convention: Convention::Physical,
+            uneven: system.uneven,
+        };
+        let start = Instant::now();
+        let front = space.front(0, Frontier::default());
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        let Some(front) = front else { continue };
+        points.push(front.points.len());
+        let engine = Engine::of(system, 0, dtype, einsum, Convention::Physical);
+        let prices = Prices::of(&space, &chain, engine);
+        let start = Instant::now();
+        let rounds = 1000;
+        for _ in 0..rounds {
+            let costs = front.points.iter().map(|p| prices.cost(&p.counts));
+            std::hint::black_box(costs.fold(f64::INFINITY, |least, c| least.min(c.0 * c.1)));
+        }
+        scores.push(start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds));
+    }
+    times.sort_by(f64::total_cmp);
+    scores.sort_by(f64::total_cmp);
+    points.sort_unstable();
+    let at = |n: usize, share: f64| ((n - 1) as f64 * share) as usize;
+    let (t, s, p) = (times.len(), scores.len(), points.len());
+    println!(
+        "{profile:>14} front: {:.3} {:.3} {:.3}; {} points, most {}; scored in {:.3} us, at most {:.3}",
+        times[at(t, 0.5)],
+        times[at(t, 0.9)],
+        times[t - 1],
+        points[at(p, 0.5)],
+        points[p - 1],
+        scores[at(s, 0.5)],
+        scores[s - 1]
+    );
+}
+
+const WIDTHS: Widths = Widths {
+    lhs: 1.0,
+    rhs: 1.0,
+    partial: 4.0,
+    result: 1.0,
+};
+
 fn main() {
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with('-'))
         .collect();
     let layers = layers();
-    let widths = Widths {
-        lhs: 1.0,
-        rhs: 1.0,
-        partial: 4.0,
-        result: 1.0,
-    };
     println!(
         "{} layers; milliseconds: median, nine tenths, worst; layers with a gap, its largest",
         layers.len()
@@ -76,6 +122,7 @@ fn main() {
             .evaluate()
             .expect("evaluates");
         let dtype = system.dtypes()[0];
+        fronts(profile, &system, &layers);
         for aim in [Aim::Energy, Aim::Latency, Aim::Edp] {
             let mut times: Vec<(f64, &str, u64)> = Vec::new();
             let (mut gaps, mut worst) = (0, 0.0_f64);
@@ -84,7 +131,7 @@ fn main() {
                 let space = Mapspace {
                     einsum,
                     system: &system,
-                    widths,
+                    widths: WIDTHS,
                     convention: Convention::Physical,
                     uneven: false,
                 };
@@ -96,7 +143,7 @@ fn main() {
                         &system,
                         &chain,
                         nest,
-                        &widths,
+                        &WIDTHS,
                         Convention::Physical,
                     );
                     (e.energy().map_or(0.0, |e| e.0), e.latency.0)

@@ -5,7 +5,7 @@ use std::io::Write;
 use wattline::cost::{Widths, evaluate};
 use wattline::diag::Problems;
 use wattline::hardware::{Profile, System};
-use wattline::mapper::exact::{Aim, Engine, Mapspace, Search};
+use wattline::mapper::exact::{Aim, Engine, Front, Frontier, Mapspace, Prices, Search};
 use wattline::mapping::{Chain, Convention, Level, Loop, Nest, Step};
 use wattline::workload::{Class, ConvDim, Dtype, Einsum, Slot};
 
@@ -634,4 +634,102 @@ fn mappings_with_smaller_last_tiles() {
         0x7e57_ab1e_5eed_0001,
         800,
     );
+}
+
+fn space<'a>(einsum: &'a Einsum, system: &'a System, uneven: bool) -> Mapspace<'a> {
+    Mapspace {
+        einsum,
+        system,
+        widths: WIDTHS,
+        convention: Convention::Physical,
+        uneven,
+    }
+}
+
+/// The chip with other energies, bandwidths and clock.
+fn repriced(dice: &mut Dice, system: &System) -> System {
+    let mut other = system.clone();
+    let factor = |dice: &mut Dice| *dice.pick(&[0.01, 0.1, 0.5, 2.0, 7.0, 300.0]);
+    for memory in &mut other.memories {
+        for each in [&mut memory.read_energy, &mut memory.write_energy] {
+            if let Some(each) = each {
+                each.0 *= factor(dice);
+            }
+        }
+        for port in &mut memory.ports {
+            port.bandwidth.0 *= factor(dice);
+        }
+    }
+    for array in &mut other.arrays {
+        array.clock.0 *= factor(dice);
+    }
+    other
+}
+
+#[test]
+fn a_front_has_the_best_whatever_bytes_cost() {
+    let mut dice = Dice(0x0f0e_0d0c_0b0a_0908);
+    let convention = Convention::Physical;
+    let (mut done, mut points) = (0, 0);
+    while done < problems(800) {
+        let uneven = dice.roll(4) == 0;
+        let odd = dice.roll(2) == 0;
+        let (einsum, text) = (einsum(&mut dice, odd), chip(&mut dice, "divisors"));
+        let system = system(&text);
+        let Some(nests) = nests(&einsum, &system, (uneven, false), 1000) else {
+            continue;
+        };
+        let front = |tolerance| {
+            let limit = u64::MAX;
+            space(&einsum, &system, uneven).front(0, Frontier { tolerance, limit })
+        };
+        let (Some(exact), Some(loose)) = (front(0.0), front(0.05)) else {
+            let fits = |n: &Nest| cost(&einsum, &system, n, convention).is_some();
+            assert!(!nests.iter().any(fits), "{einsum:?}\n{text}");
+            continue;
+        };
+        assert!(exact.is_proven && loose.is_proven, "{einsum:?}\n{text}");
+        points += exact.points.len();
+        for _ in 0..4 {
+            let other = repriced(&mut dice, &system);
+            let engine = Engine::of(&other, 0, Dtype::Int8, &einsum, convention);
+            let prices = Prices::of(
+                &space(&einsum, &other, uneven),
+                &Chain::of(&other, 0),
+                engine,
+            );
+            let costs = |front: &Front| -> Vec<(f64, f64)> {
+                let points = front.points.iter().map(|point| {
+                    let counted = prices.cost(&point.counts);
+                    let priced = cost(&einsum, &other, &point.nest, convention).expect("fits");
+                    let same = close(counted.0, priced.0) && close(counted.1, priced.1);
+                    assert!(same, "counted {counted:?}, priced {priced:?}\n{text}");
+                    priced
+                });
+                points.collect()
+            };
+            let (exact, loose) = (costs(&exact), costs(&loose));
+            let all = nests.iter();
+            let all = all.filter_map(|n| cost(&einsum, &other, n, convention));
+            let all: Vec<(f64, f64)> = all.collect();
+            for aim in [Aim::Energy, Aim::Latency, Aim::Edp] {
+                let least = |costs: &[(f64, f64)]| {
+                    let values = costs.iter().map(|c| key(aim, *c).0);
+                    values.fold(f64::INFINITY, f64::min)
+                };
+                let best = least(&all);
+                assert!(
+                    close(least(&exact), best),
+                    "{aim:?}: front {}, best {best}\n{einsum:?}\n{text}",
+                    least(&exact)
+                );
+                assert!(least(&loose) <= best * 1.05 * 1.05 * (1.0 + 1e-9));
+            }
+        }
+        done += 1;
+    }
+    let line = format!("{done} fronts of {points} points\n");
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("stderr");
 }

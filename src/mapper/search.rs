@@ -173,12 +173,6 @@ pub fn proposals(
     }
 }
 
-/// Share by which nests that are not looked at may move less.
-const TOLERANCE: f64 = 0.01;
-
-/// Partial mappings after which the front is what was found so far.
-const STEPS: u64 = 3000;
-
 /// The front of what nests move, and nests whose first tiles arrive early.
 fn promising(
     system: &System,
@@ -186,11 +180,9 @@ fn promising(
     request: &Request<'_>,
 ) -> Result<Vec<Candidate>, NoMapping> {
     let space = mapspace(system, request);
-    let how = Frontier {
-        tolerance: TOLERANCE,
-        limit: STEPS,
-    };
-    let front = space.front(array, how).map(|front| front.points);
+    let front = space
+        .front(array, Frontier::default())
+        .map(|front| front.points);
     let front = front.into_iter().flatten().map(|point| Candidate {
         nest: point.nest,
         counts: Some(point.counts),

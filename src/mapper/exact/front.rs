@@ -60,6 +60,16 @@ pub struct Frontier {
     pub limit: u64,
 }
 
+impl Default for Frontier {
+    /// What many layers on many chips need little time for.
+    fn default() -> Self {
+        Self {
+            tolerance: 0.01,
+            limit: 3000,
+        }
+    }
+}
+
 impl Counts {
     /// Of a mapping; `None` if there are too many kinds of bytes.
     pub fn of(space: &Mapspace<'_>, chain: &Chain, nest: &Nest) -> Option<Self> {
