@@ -213,7 +213,7 @@ impl Goal for Members {
     }
 
     fn rank(&self, rates: &Rates, bill: &Bill) -> Option<Key> {
-        (!self.covers(rates, bill)).then(|| Key(bill.energy * rates.compute, bill.energy))
+        (!self.covers(rates, bill)).then_some(Key(bill.energy * rates.compute, bill.energy))
     }
 
     fn is_hopeless(&self, _: Key) -> bool {
