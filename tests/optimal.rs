@@ -651,10 +651,9 @@ fn repriced(dice: &mut Dice, system: &System) -> System {
     let mut other = system.clone();
     let factor = |dice: &mut Dice| *dice.pick(&[0.01, 0.1, 0.5, 2.0, 7.0, 300.0]);
     for memory in &mut other.memories {
-        for each in [&mut memory.read_energy, &mut memory.write_energy] {
-            if let Some(each) = each {
-                each.0 *= factor(dice);
-            }
+        let energies = [&mut memory.read_energy, &mut memory.write_energy];
+        for each in energies.into_iter().flatten() {
+            each.0 *= factor(dice);
         }
         for port in &mut memory.ports {
             port.bandwidth.0 *= factor(dice);

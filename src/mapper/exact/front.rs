@@ -64,8 +64,8 @@ impl Default for Frontier {
     /// What many layers on many chips need little time for.
     fn default() -> Self {
         Self {
-            tolerance: 0.01,
-            limit: 3000,
+            tolerance: 0.02,
+            limit: 1000,
         }
     }
 }

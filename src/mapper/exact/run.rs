@@ -52,6 +52,9 @@ const BATCH: usize = 256;
 /// Spatial choices, next to each other in that rank, that are ranked by the least that their tiles move.
 const TOGETHER: usize = 16;
 
+/// Steps that take as long as to find the least that the tiles of a spatial choice move.
+const PREPARED: u64 = 16;
+
 impl<'a> Mapspace<'a> {
     /// Searches for what a goal wants, at most `limit` partial mappings; `None` if the search cannot describe the
     /// problem.
@@ -70,7 +73,7 @@ impl<'a> Mapspace<'a> {
             let mut opened = open(batch, &spaces, &mut state, &mut rounded);
             while !opened.is_empty() {
                 let next = opened.drain(..opened.len().min(TOGETHER));
-                together(next.map(|(_, flow)| flow), &mut state, &mut common);
+                together(next, &mut state, &mut common);
             }
         }
         Some(Outcome {
@@ -160,17 +163,26 @@ fn open<'a, G: Goal>(
 
 /// Searches some spatial choices, the most promising first.
 fn together<'a, G: Goal>(
-    flows: impl Iterator<Item = Flow<'a>>,
+    flows: impl Iterator<Item = (Key, Flow<'a>)>,
     state: &mut State<G>,
     common: &mut Common,
 ) {
-    let prepared = flows.filter_map(|flow| {
-        state.goal.rank(&flow.rates, &flow.root().bill)?;
-        let prepared = Prepared::of(flow, &state.goal, common)?;
-        let key = prepared.bound(&prepared.root, 0, &state.goal)?;
-        Some((key, prepared))
-    });
-    let mut prepared: Vec<(Key, Prepared<'_>)> = prepared.collect();
+    let mut prepared: Vec<(Key, Prepared<'_>)> = Vec::new();
+    for (key, flow) in flows {
+        if state.goal.rank(&flow.rates, &flow.root().bill).is_none() {
+            continue;
+        }
+        if state.is_spent() {
+            state.leave(key);
+            continue;
+        }
+        state.steps += PREPARED;
+        if let Some(ready) = Prepared::of(flow, &state.goal, common)
+            && let Some(key) = ready.bound(&ready.root, 0, &state.goal)
+        {
+            prepared.push((key, ready));
+        }
+    }
     prepared.sort_by(|a, b| a.0.order(&b.0));
     let mut doubtful: Vec<Doubtful<'_>> = Vec::new();
     for (key, prepared) in &prepared {
