@@ -314,7 +314,8 @@ fn class_defaults_are_listed() {
         power.idle = 30 W
         power.active = 120 W
         power.cap = 300 W
-        mapspace.tiles = M 64 128 256, N 8 16 32 64 128 192 256, K 32 64 128"#]]
+        mapspace.tiles = M 64 128 256, N 8 16 32 64 128 192 256, K 32 64 128
+        kernels.family = ampere"#]]
     .assert_eq(&listed.join("\n"));
     assert_eq!(system.class, Class::Gpu);
 }
@@ -473,9 +474,9 @@ fn sparse_peaks_are_recognized() {
         &text,
         &expect![[r#"
             E0104 `peak.bf16` = 1979 TFLOP/s is 2 × what [[array]] gives (989.4 TFLOP/s)
-              --> chip.toml:16:8
+              --> chip.toml:19:8
                |
-            16 | bf16 = "1979 TFLOP/s"
+            19 | bf16 = "1979 TFLOP/s"
                |        ^^^^^^^^^^^^^^
                = help: data sheets often print the 2:4-sparse number; set peak.bf16 = "989.4 TFLOP/s""#]],
     );
@@ -484,9 +485,9 @@ fn sparse_peaks_are_recognized() {
         &text,
         &expect![[r#"
             E0104 `peak.nvfp4` is given, but no [[array]] has a rate for nvfp4
-              --> chip.toml:18:9
+              --> chip.toml:21:9
                |
-            18 | nvfp4 = "19.5 TFLOP/s"
+            21 | nvfp4 = "19.5 TFLOP/s"
                |         ^^^^^^^^^^^^^^
                = help: [peak] counts matrix engines only; remove it if none has it"#]],
     );

@@ -7,8 +7,8 @@
 //! Source: the collectors of NVIDIA AIConfigurator (`collector/`), Apache-2.0, for what a call contains.
 
 use crate::workload::{
-    Attention, ConvDim, Dtype, Einsum, Mask, OpGraph, OpKind, Operator, Precision, Role, Tensor,
-    TensorId, VectorWork,
+    Attention, ConvDim, Dtype, Einsum, Mask, OpGraph, OpKind, Operator, Precision, Role, Stack,
+    Tensor, TensorId, VectorWork,
 };
 
 use super::shape::elements;
@@ -26,6 +26,12 @@ const ROTARY_OPS: f64 = 3.0;
 /// # Errors
 /// [`Unpriced`] if the operator or a type is unknown, or a size is missing or out of range.
 pub fn op_graph(row: &OpRow) -> Result<OpGraph, Unpriced> {
+    let mut graph = plain_graph(row)?;
+    graph.stack = Stack::of(&row.stack);
+    Ok(graph)
+}
+
+fn plain_graph(row: &OpRow) -> Result<OpGraph, Unpriced> {
     let shape = Shape::parse(&row.shape)?;
     match row.op.as_str() {
         "gemm" | "linear" => gemm(row, &shape),

@@ -222,15 +222,7 @@ pub(super) fn cycles(
             edges: 0.0,
         };
     };
-    // Where nothing below main memory keeps it, the operand is put in place once.
-    let kept = array.stationary.and_then(|slot| {
-        let inner = nest.keeps(slot).skip(1).last();
-        inner.map(|(_, level)| (slot, level))
-    });
-    let loads = kept.map_or(1.0, |(slot, level)| {
-        let count = &accesses.levels[level][slot as usize];
-        (count.fills / nest.instances(level) / count.tile).max(1.0)
-    });
+    let loads = loads(array, nest, accesses);
     let waits = if systolic.overlap_load {
         (systolic.load - steps / loads).max(0.0)
     } else {
@@ -240,6 +232,19 @@ pub(super) fn cycles(
         busy: steps + (loads - 1.0) * waits,
         edges: systolic.load + systolic.fill,
     }
+}
+
+/// Times that one engine takes a tile of its stationary operand.
+pub fn loads(array: &Array, nest: &Nest, accesses: &Accesses) -> f64 {
+    // Where nothing below main memory keeps it, the operand is put in place once.
+    let kept = array.stationary.and_then(|slot| {
+        let inner = nest.keeps(slot).skip(1).last();
+        inner.map(|(_, level)| (slot, level))
+    });
+    kept.map_or(1.0, |(slot, level)| {
+        let count = &accesses.levels[level][slot as usize];
+        (count.fills / nest.instances(level) / count.tile).max(1.0)
+    })
 }
 
 fn nest_cycles(array: &Array, dtype: Dtype, nest: &Nest) -> f64 {

@@ -12,6 +12,7 @@ mod attention;
 mod blocks;
 mod book;
 mod evaluate;
+pub mod gpu;
 mod halo;
 mod library;
 mod lines;
@@ -27,7 +28,7 @@ mod vector;
 
 pub use attention::attention;
 pub use book::{Bound, Cost, EnergyBook, Traffic};
-pub use evaluate::{Evaluation, LevelCost, evaluate};
+pub use evaluate::{Evaluation, LevelCost, evaluate, loads};
 pub use halo::{Slide, fresh, points};
 pub use library::{LibraryTile, Operands, describe_library, library_gemm};
 pub use nest::price_nest;

@@ -4,7 +4,7 @@ use crate::cost::{Cost, Operands, Traffic, Widths, price_nest, sparse::Zeros};
 use crate::hardware::{System, Tiles};
 use crate::mapping::{Chain, Nest};
 use crate::units::Bytes;
-use crate::workload::{Dtype, Einsum, Slot};
+use crate::workload::{Dtype, Einsum, Slot, Stack};
 
 use super::{library, spatial, tiles};
 
@@ -33,6 +33,8 @@ pub struct Request<'a> {
     pub zeros: &'a Zeros,
     /// What to minimize.
     pub objective: Objective,
+    /// Whose kernels run, on chips with library tiles.
+    pub stack: Stack,
 }
 
 /// Nothing fits: even the least tiles are larger than a memory.

@@ -10,8 +10,8 @@ use crate::mapper::{
 use crate::schedule::Fusion;
 use crate::units::Bytes;
 use crate::workload::{
-    Attention, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan, Slot, Tensor,
-    VectorWork, View,
+    Attention, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan, Slot, Stack,
+    Tensor, VectorWork, View,
 };
 
 use super::Memo;
@@ -225,7 +225,13 @@ impl Question {
         }
     }
 
-    pub(super) fn answer(&self, chip: &Prepared<'_>, memo: &Memo) -> Result<Cost, NoMapping> {
+    /// The price with the kernels of a stack.
+    pub(super) fn answer(
+        &self,
+        stack: Stack,
+        chip: &Prepared<'_>,
+        memo: &Memo,
+    ) -> Result<Cost, NoMapping> {
         let system = chip.system;
         match self {
             Self::Free => Ok(Cost::free(system)),
@@ -244,6 +250,7 @@ impl Question {
                     compulsory: *compulsory,
                     zeros: zeros.as_deref().unwrap_or(&none),
                     objective: Objective::Latency,
+                    stack,
                 };
                 let reason = match price_row_stationary(system, &request) {
                     Ok(cost) => return Ok(cost),

@@ -6,8 +6,9 @@ use crate::mapping::Convention;
 use crate::units::{Bytes, JoulesPerByte, Watts};
 use crate::workload::{Einsum, Slot};
 
-use super::descend::Search;
-use super::goal::{Aim, Engine};
+use super::best::Search;
+use super::bill::Engine;
+use super::goal::Aim;
 use super::space::Mapspace;
 
 /// A capacity and the least traffic that it allows.

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::mapping::Loop;
 use crate::workload::{Class, Slot};
 
-use super::goal::{Bill, Rates};
+use super::bill::{Bill, Rates};
 use super::sides::Side;
 use super::space::{Space, bits, still_class};
 use super::table::{Index, Table};

@@ -17,17 +17,24 @@
 //! Where a last tile is smaller, counts are bounds: complete mappings are priced one by one, and tiles that are
 //! not the largest could be better, which the result says by its gap.
 
+mod best;
+mod bill;
 mod curve;
 mod descend;
 mod flow;
+mod front;
 mod goal;
+mod path;
 mod rest;
+mod run;
 mod sides;
 mod space;
 mod table;
 mod tiles;
 
+pub use best::{Found, Search};
+pub use bill::Engine;
 pub use curve::{CurvePoint, curve};
-pub use descend::Search;
-pub use goal::{Aim, Engine, Found};
+pub use front::{Counts, Front, FrontPoint, Frontier, Prices};
+pub use goal::Aim;
 pub use space::Mapspace;

@@ -6,8 +6,8 @@
 
 use crate::workload::Slot;
 
+use super::bill::Bill;
 use super::flow::{Flow, Node, Order};
-use super::goal::Bill;
 use super::space::{RANKS, still_class};
 use super::tiles::Fit;
 
@@ -63,31 +63,31 @@ impl Rest {
         Self { others }
     }
 
-    /// Looks at costs of which every mapping below a node exceeds at least one, unless `is_hopeless` says of
+    /// Looks at bills of which every mapping below a node exceeds at least one, unless `is_hopeless` says of
     /// something below them that it need not be; `gap` is the one below the node.
     pub(super) fn below(
         &self,
         flow: &Flow<'_>,
         (node, gap): (&Node, usize),
-        is_hopeless: impl Fn((f64, f64)) -> bool,
-        mut look: impl FnMut((f64, f64)),
+        is_hopeless: impl Fn(&Bill) -> bool,
+        mut look: impl FnMut(&Bill),
     ) {
-        let (known, rates) = (node.bill, &flow.rates);
+        let known = node.bill;
         let Some(others) = self.others.get(gap) else {
-            look(rates.cost(&known));
+            look(&known);
             return;
         };
         for slot in Slot::ALL {
             let others = &others[slot as usize];
-            if is_hopeless(rates.cost(&known.plus(&others.least))) {
+            if is_hopeless(&known.plus(&others.least)) {
                 continue;
             }
             let known = known.plus(&flow.stay(node, gap, slot));
-            if is_hopeless(rates.cost(&known.plus(&others.least))) {
+            if is_hopeless(&known.plus(&others.least)) {
                 continue;
             }
             for other in &others.each {
-                look(rates.cost(&known.plus(other)));
+                look(&known.plus(other));
             }
         }
     }

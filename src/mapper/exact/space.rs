@@ -116,8 +116,8 @@ impl<'a> Space<'a> {
             .collect();
         let memories = (0..chain.levels.len()).filter(|&l| chain.memory(l).is_some());
         if ranks.len() > RANKS
-            || chain.levels.len() > super::goal::LEVELS
-            || 2 * memories.count() > super::goal::PORTS
+            || chain.levels.len() > super::bill::LEVELS
+            || 2 * memories.count() > super::bill::PORTS
         {
             return None;
         }
