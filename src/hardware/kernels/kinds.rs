@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::Hasher;
 
 use super::read::{knows, sets};
-use super::{Gemm, Sets};
+use super::{Decode, Gemm, Prefill, Sets};
 use crate::document::Reader;
 
 /// Defines [`Kernels`]: `field: Set, "what it is"` for each kind.
@@ -44,6 +44,8 @@ macro_rules! kinds {
 
 kinds! {
     gemm: Gemm, "Matrix products.";
+    prefill: Prefill, "Attention over new tokens.";
+    decode: Decode, "Attention behind a cache.";
 }
 
 impl fmt::Debug for Kernels {

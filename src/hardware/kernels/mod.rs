@@ -13,11 +13,13 @@
 //! assert!(set.launch.0 > 0.5e-6 && set.launch.0 < 10e-6);
 //! ```
 
+mod attention;
 mod coefficients;
 mod gemm;
 mod kinds;
 mod read;
 
+pub use attention::{AttentionFormat, Decode, Prefill};
 pub use coefficients::{Coefficients, Field, Format, Sets};
 pub use gemm::{Gemm, GemmFormat};
 pub use kinds::Kernels;
