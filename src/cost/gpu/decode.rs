@@ -14,6 +14,9 @@ const KEYS: f64 = 128.0;
 /// Widest head whose blocks are full. Source: FlashAttention 3, `tile_size.h`.
 const WIDE: f64 = 128.0;
 
+/// Widest head of the common kernels. Source: FlashAttention 2 and 3.
+const WIDEST: f64 = 256.0;
+
 /// Query rows that one matrix instruction takes. Source: NVIDIA PTX ISA, `mma.m16n8k16`.
 const LEAST_ROWS: f64 = 16.0;
 
@@ -31,6 +34,7 @@ const PARTIAL: f64 = 4.0;
 /// body   = waves of (units splits / SMs) x (blocks per part x tile + item)
 /// memory = (missed KV + walks again / cache + q, out) / (B read)
 /// t      = launch + (body^3 + memory^3)^(1/3) + [splits > 1] (combine + partials / B) + append
+///          + [wide heads] serial units
 /// ```
 ///
 /// `kv_width` is the mean of bytes of an element of keys and values.
@@ -99,6 +103,11 @@ pub(super) fn decode(
     };
     let is_regrouped = group > 1.0 && kv_heads > 1.0 && batch > 1.0;
     let regroup = if is_regrouped { c.regroup.0 } else { 0.0 };
+    let serial = if dim > WIDEST && batch < c.serial_below {
+        c.serial.0 * batch * kv_heads
+    } else {
+        0.0
+    };
     let alone = c.launch.0 + kernel.launch.0;
     let launch = if is_cached {
         alone
@@ -110,7 +119,7 @@ pub(super) fn decode(
         launch: Seconds(launch),
         engine: Seconds(body),
         memory: Seconds(memory),
-        total: Seconds((body.powi(3) + memory.powi(3)).cbrt() + summed + in_front + regroup),
+        total: Seconds((body.powi(3) + memory.powi(3)).cbrt() + summed + in_front + regroup + serial),
     }
 }
 

@@ -105,6 +105,11 @@ coefficients! {
         pack: f64 = 1.0 ..= 256.0;
         /// Clusters per part of 128 keys above which single heads are taken; never if 0.
         few: f64 = 0.0 ..= 1e6;
+        /// Time of one group of one sequence whose heads are wider than 256, where that kernel takes them one
+        /// after the other.
+        serial: Seconds = 0.0 ..= 20e-6;
+        /// Sequences from which it takes them side by side.
+        serial_below: f64 = 0.0 ..= 1e6;
         /// Least query heads of a group whose keys are split.
         split_from: f64 = 1.0 ..= 256.0;
     }
