@@ -5,6 +5,13 @@ use std::{env, fmt::Write as _, fs, path::Path};
 /// Folders of the catalog: constant, folder, file extension, macro that embeds, type of a content.
 const FOLDERS: &[(&str, &str, &str, &str, &str)] = &[
     ("CHIPS", "hw-profiles", "toml", "include_str", "&str"),
+    (
+        "KERNELS",
+        "hw-profiles/kernels",
+        "toml",
+        "include_str",
+        "&str",
+    ),
     ("MODELS", "workloads", "toml", "include_str", "&str"),
     ("GRAPHS", "workloads/onnx", "onnx", "include_bytes", "&[u8]"),
 ];

@@ -11,7 +11,7 @@ use wattline::import;
 use wattline::mapper::{NotRowStationary, Objective, Request, row_stationary};
 use wattline::mapping::{Chain, ConvSizes, Convention, RowPlan};
 use wattline::simulate::{Estimate, Fidelity, Memo, run};
-use wattline::workload::{ConvDim, Density, Dtype, Einsum, Scenario, Slot, Workload};
+use wattline::workload::{ConvDim, Density, Dtype, Einsum, Scenario, Slot, Stack, Workload};
 
 const PROFILE: &str = include_str!("../hw-profiles/eyeriss.toml");
 
@@ -202,6 +202,7 @@ fn request<'a>(einsum: &'a Einsum, zeros: &'a Zeros) -> Request<'a> {
         compulsory: Traffic::default(),
         zeros,
         objective: Objective::Latency,
+        stack: Stack::Default,
     }
 }
 

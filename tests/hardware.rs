@@ -314,7 +314,8 @@ fn class_defaults_are_listed() {
         power.idle = 30 W
         power.active = 120 W
         power.cap = 300 W
-        mapspace.tiles = M 64 128 256, N 8 16 32 64 128 192 256, K 32 64 128"#]]
+        mapspace.tiles = M 64 128 256, N 8 16 32 64 128 192 256, K 32 64 128
+        kernels.family = ampere"#]]
     .assert_eq(&listed.join("\n"));
     assert_eq!(system.class, Class::Gpu);
 }
@@ -473,21 +474,21 @@ fn sparse_peaks_are_recognized() {
         &text,
         &expect![[r#"
             E0104 `peak.bf16` = 1979 TFLOP/s is 2 × what [[array]] gives (989.4 TFLOP/s)
-              --> chip.toml:15:8
+              --> chip.toml:19:8
                |
-            15 | bf16 = "1979 TFLOP/s"
+            19 | bf16 = "1979 TFLOP/s"
                |        ^^^^^^^^^^^^^^
                = help: data sheets often print the 2:4-sparse number; set peak.bf16 = "989.4 TFLOP/s""#]],
     );
-    let text = A100.replace("tf32 = \"156 TFLOP/s\"", "fp32 = \"19.5 TFLOP/s\"");
+    let text = A100.replace("tf32 = \"156 TFLOP/s\"", "nvfp4 = \"19.5 TFLOP/s\"");
     check(
         &text,
         &expect![[r#"
-            E0104 `peak.fp32` is given, but no [[array]] has a rate for fp32
-              --> chip.toml:17:8
+            E0104 `peak.nvfp4` is given, but no [[array]] has a rate for nvfp4
+              --> chip.toml:21:9
                |
-            17 | fp32 = "19.5 TFLOP/s"
-               |        ^^^^^^^^^^^^^^
+            21 | nvfp4 = "19.5 TFLOP/s"
+               |         ^^^^^^^^^^^^^^
                = help: [peak] counts matrix engines only; remove it if none has it"#]],
     );
 }
@@ -691,7 +692,7 @@ fn names_must_refer_to_something() {
                |
             22 | kind = "lpddr6"
                |        ^^^^^^^^ did you mean `lpddr4`?
-               = help: known are: sram, regfile, register, ddr3, ddr4, ddr5, lpddr4, lpddr5, gddr5, gddr6, gddr6x, hbm2, hbm2e, hbm3, hbm3e, hbm4, external
+               = help: known are: sram, regfile, register, ddr3, ddr4, ddr5, lpddr4, lpddr5, gddr5, gddr6, gddr6x, gddr7, hbm2, hbm2e, hbm3, hbm3e, hbm4, external
 
             E0110 `memory.glb.capacity`: `gbl` is not defined
               --> chip.toml:31:15

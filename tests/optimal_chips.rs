@@ -10,7 +10,7 @@ use wattline::import;
 use wattline::mapper::exact::{Aim, Engine, Mapspace, Search};
 use wattline::mapper::{Objective, Request, proposals};
 use wattline::mapping::{Chain, Convention, Nest};
-use wattline::workload::{Binding, Einsum, OpKind};
+use wattline::workload::{Binding, Einsum, OpKind, Stack};
 
 const WIDTHS: Widths = Widths {
     lhs: 1.0,
@@ -66,6 +66,7 @@ fn gains(profile: &str, most: usize) -> Vec<f64> {
             compulsory: Traffic::default(),
             zeros: &Zeros::none(),
             objective: Objective::Latency,
+            stack: Stack::Default,
         };
         let nests = proposals(&system, 0, &request).expect("fits");
         let proposed: Vec<(f64, f64)> = nests.iter().map(&mut price).collect();

@@ -11,7 +11,7 @@ use crate::hardware::System;
 use crate::serving::{Closed, closed_loop};
 use crate::simulate::{Estimate, Fidelity, Memo, PhaseEstimate, memory_use, run};
 use crate::units::{Joules, Seconds, Watts};
-use crate::workload::{Dtype, Phase, Precision, Scenario, Workload};
+use crate::workload::{Dtype, Phase, Precision, Scenario, Software, Stack, Workload};
 
 use super::Unpriced;
 use super::decimal::cell;
@@ -75,6 +75,8 @@ pub struct ModelCase {
     pub output: f64,
     /// Formats.
     pub precision: Precision,
+    /// Whose kernels run.
+    pub stack: Stack,
     /// How requests arrive.
     pub mode: Mode,
 }
@@ -164,6 +166,10 @@ fn one(
         prompt: whole(case.prompt),
         output,
         precision: case.precision,
+        software: Software {
+            stack: case.stack,
+            ..Software::default()
+        },
         ..Scenario::default()
     };
     let refused = |_: Problems| Unpriced::Family(short(&case.model));
@@ -371,6 +377,7 @@ fn read_case(table: &Table, row: usize) -> Result<ModelCase, Unpriced> {
         batch: number("batch")?,
         prompt: number("prompt")?,
         output: number("output")?,
+        stack: Stack::of(table.cell(row, "stack")),
         precision: served_precision(table.cell(row, "dtype"), table.cell(row, "stack"))?,
         mode: table.cell(row, "mode").parse()?,
     })

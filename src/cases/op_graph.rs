@@ -7,8 +7,8 @@
 //! Source: the collectors of NVIDIA AIConfigurator (`collector/`), Apache-2.0, for what a call contains.
 
 use crate::workload::{
-    Attention, ConvDim, Dtype, Einsum, Mask, OpGraph, OpKind, Operator, Precision, Role, Tensor,
-    TensorId, VectorWork,
+    Attention, ConvDim, Dtype, Einsum, Mask, OpGraph, OpKind, Operator, Precision, Role, Stack,
+    Tensor, TensorId, VectorWork,
 };
 
 use super::shape::elements;
@@ -18,14 +18,17 @@ use super::{OpRow, Shape, Unpriced, layer_ops};
 /// Operations per element to quantize: magnitude, maximum, scale, round.
 pub(super) const QUANTIZE_OPS: f64 = 4.0;
 
-/// Operations per element of a rotary embedding: two multiplications and an addition.
-const ROTARY_OPS: f64 = 3.0;
-
 /// The graph of one row.
 ///
 /// # Errors
 /// [`Unpriced`] if the operator or a type is unknown, or a size is missing or out of range.
 pub fn op_graph(row: &OpRow) -> Result<OpGraph, Unpriced> {
+    let mut graph = plain_graph(row)?;
+    graph.stack = Stack::of(&row.stack);
+    Ok(graph)
+}
+
+fn plain_graph(row: &OpRow) -> Result<OpGraph, Unpriced> {
     let shape = Shape::parse(&row.shape)?;
     match row.op.as_str() {
         "gemm" | "linear" => gemm(row, &shape),
@@ -200,7 +203,7 @@ fn attention_dtypes(text: &str) -> Result<(Dtype, Dtype), Unpriced> {
     Ok((plain_dtype(compute)?, plain_dtype(kv)?))
 }
 
-/// Rotary embedding, append to the cache, and attention over it.
+/// Append to the cache, and attention over it; where a stack rotates on the way, that is part of the call.
 fn serving_attention(row: &OpRow, shape: &Shape, step: Step) -> Result<OpGraph, Unpriced> {
     let length = match step {
         Step::Prefill => "seq",
@@ -230,28 +233,15 @@ fn serving_attention(row: &OpRow, shape: &Shape, step: Step) -> Result<OpGraph, 
     let of_new = [batch, tokens, kv_heads, dim];
     let of_cache = [batch, keys, kv_heads, dim];
     let mut b = Builder::default();
-    let q_in = b.tensor("q", &of_q, stored, Role::Input);
+    let q = b.tensor("q", &of_q, stored, Role::Input);
     let k_in = b.tensor("k.new", &of_new, stored, Role::Input);
     let v_in = b.tensor("v.new", &of_new, stored, Role::Input);
-    let q = b.tensor("q.rotated", &of_q, stored, Role::Activation);
-    let k_new = b.tensor("k.rotated", &of_new, stored, Role::Activation);
-    let work = VectorWork {
-        elements: elements(&of_q)? + elements(&of_new)?,
-        ops: ROTARY_OPS,
-        special: 0.0,
-    };
-    let rotary = OpKind::Elementwise(work);
-    b.add(row, "rotary", rotary, &[q_in, k_in], &[q, k_new]);
     let k = b.tensor("k.cache", &of_cache, kv, Role::KvCache);
     let v = b.tensor("v.cache", &of_cache, kv, Role::KvCache);
-    let append = OpKind::Elementwise(VectorWork {
-        elements: 2.0 * elements(&of_new)?,
-        ops: 1.0,
-        special: 0.0,
-    });
-    let k_row = b.tensor("k.appended", &of_new, kv, Role::Activation);
-    let v_row = b.tensor("v.appended", &of_new, kv, Role::Activation);
-    b.add(row, "append", append, &[k_new, v_in], &[k_row, v_row]);
+    let append = OpKind::KvAppend {
+        elements: elements(&of_new)?,
+    };
+    b.add(row, "append", append, &[k_in, v_in], &[k, v]);
     let out = b.tensor("out", &of_q, stored, Role::Output);
     let attention = Attention {
         batch,

@@ -7,6 +7,11 @@ pub(super) fn chips() -> &'static [(&'static str, &'static str)] {
     CHIPS
 }
 
+/// Kernel families of `hw-profiles/kernels/`.
+pub(super) fn kernels() -> &'static [(&'static str, &'static str)] {
+    KERNELS
+}
+
 /// Workloads of `workloads/`.
 pub(super) fn models() -> &'static [(&'static str, &'static str)] {
     MODELS

@@ -16,6 +16,16 @@ pub fn models() -> Vec<&'static str> {
     embedded::models().iter().map(|(name, _)| *name).collect()
 }
 
+/// Names of all kernel families, sorted.
+pub fn kernel_families() -> Vec<&'static str> {
+    embedded::kernels().iter().map(|(name, _)| *name).collect()
+}
+
+/// The kernel family of a name; `None` if there is none.
+pub fn kernel_family(name: &str) -> Option<Entry> {
+    named(embedded::kernels(), name, "hw-profiles/kernels")
+}
+
 /// The chip of a name or path.
 ///
 /// # Errors

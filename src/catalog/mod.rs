@@ -18,4 +18,6 @@ mod file;
 mod lookup;
 
 pub use entry::{Base, Content, Entry, Kind};
-pub use lookup::{beside, chip, chips, model, models, problem, sweep, table};
+pub use lookup::{
+    beside, chip, chips, kernel_families, kernel_family, model, models, problem, sweep, table,
+};

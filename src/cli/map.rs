@@ -9,7 +9,7 @@ use crate::mapping::{Chain, Convention, MapProblem, Nest};
 use crate::record::MapDocument;
 use crate::report::{Cell, Column, Table};
 use crate::units::{Bytes, Joules, Seconds, significant};
-use crate::workload::Dtype;
+use crate::workload::{Dtype, Stack};
 
 use super::args::{Format, MapArgs};
 use super::console::{Console, width};
@@ -67,6 +67,7 @@ pub(super) fn command(args: &MapArgs, console: &Console) -> Result<Answer, Probl
                 compulsory: crate::cost::Traffic::default(),
                 zeros: &Zeros::none(),
                 objective: Objective::Energy,
+                stack: Stack::Default,
             };
             match row_stationary(&system, &request) {
                 Ok(choice) if problem.convention == Convention::Physical && array == 0 => {

@@ -7,7 +7,7 @@ use crate::mapper::exact::{Aim, Engine, Found, Mapspace, Search};
 use crate::mapper::{self, NoMapping, Objective, Request};
 use crate::mapping::{MapProblem, Nest};
 use crate::units::significant;
-use crate::workload::Dtype;
+use crate::workload::{Dtype, Stack};
 
 /// A nest and why it was taken.
 pub(super) struct Outcome {
@@ -94,6 +94,7 @@ impl Question<'_> {
             compulsory: Traffic::default(),
             zeros: &Zeros::none(),
             objective: Objective::Energy,
+            stack: Stack::Default,
         };
         let nests = mapper::proposals(self.system, self.array, &request)
             .map_err(|error| self.nothing_fits(&error))?;

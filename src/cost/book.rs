@@ -153,6 +153,8 @@ pub struct Cost {
     pub ports: SmallVec<[Seconds; 6]>,
     /// Time that nothing can hide: first fill, last drain, unbuffered transfers.
     pub exposed: Seconds,
+    /// Start of the kernel, where its library is known; else that of the chip counts.
+    pub launch: Option<Seconds>,
     /// Bytes at each memory.
     pub traffic: SmallVec<[Traffic; 6]>,
     /// Energy of events.
@@ -172,6 +174,7 @@ impl Cost {
             vector: Seconds::ZERO,
             ports: SmallVec::from_elem(Seconds::ZERO, n),
             exposed: Seconds::ZERO,
+            launch: None,
             traffic: SmallVec::from_elem(Traffic::default(), n),
             energy: EnergyBook::default(),
             executed_macs: 0.0,

@@ -12,6 +12,7 @@ mod attention;
 mod blocks;
 mod book;
 mod evaluate;
+pub mod gpu;
 mod halo;
 mod library;
 mod lines;

@@ -1,5 +1,6 @@
 //! Paths: `glb`, `memory.hbm.capacity`, `array.tensor.rate.bf16`, `power.cap`.
 
+use super::kernels::is_key;
 use super::keys::{COMPONENTS, SECTIONS};
 use crate::diag::{Code, Problem, Problems, did_you_mean};
 use crate::document::{Node, Table, Value};
@@ -19,6 +20,10 @@ pub(super) fn assign(tree: &mut Table, path: &str, node: Node) -> Result<(), Pro
             None => false,
         },
         [name, key] if is_section_key(name, key) => put(section(tree, name, &node), &[key], &node),
+        ["kernels", kind, format, stack, key] if is_key([kind, format, stack, key]) => {
+            put_deep(tree, &["kernels", kind, format, stack], key, &node);
+            true
+        }
         [kind, name, rest @ ..] => assign_component(tree, kind, name, rest, &node),
         [] => false,
     };
@@ -101,6 +106,20 @@ fn section<'a>(tree: &'a mut Table, name: &str, origin: &Node) -> Option<&'a mut
         tree.insert(name, origin.span.clone(), node);
     }
     tree.get_mut(name).and_then(table_mut)
+}
+
+/// Puts a value at a key below tables that are made where the file has none.
+fn put_deep(tree: &mut Table, tables: &[&str], key: &str, node: &Node) {
+    match tables {
+        [] => {
+            put(Some(tree), &[key], node);
+        }
+        [first, rest @ ..] => {
+            if let Some(table) = section(tree, first, node) {
+                put_deep(table, rest, key, node);
+            }
+        }
+    }
 }
 
 /// Puts a value at keys and places below a table; only the last key may be new.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::chip::Chip;
 use super::keys::{CLASSES, refuse_not_modelled};
 use super::tree::{Part, Tree, check_names};
-use super::{dataflow, engine, fanout, general, memory, params, peak};
+use super::{dataflow, engine, fanout, general, kernels, memory, params, peak};
 use crate::diag::{Code, Problem, Problems};
 use crate::document::{Context, Entry, Reader, Table};
 use crate::expr::Environment;
@@ -65,6 +65,7 @@ fn read(file: &str, root: &Reader, is_checked: IsChecked) -> System {
         } = &components;
         dataflow::read(reader, memories, fanouts, arrays)
     });
+    let kernels = kernels::chip_kernels(&chip, root, &components.arrays);
     let system = System {
         name: name.to_owned(),
         class: chip.class,
@@ -79,6 +80,7 @@ fn read(file: &str, root: &Reader, is_checked: IsChecked) -> System {
         overhead,
         power,
         tiles: mapspace.tiles,
+        kernels,
         uneven: mapspace.uneven,
         dataflow: mapspace.dataflow,
         die: general::die(root),

@@ -91,7 +91,7 @@ pub(super) const PROCESS_NAMES: [(&str, f64); 18] = [
 ];
 
 /// Keys of each section that a `--set` may name although the file does not give them.
-pub(super) const SECTIONS: [(&str, &[&str]); 5] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 6] = [
     ("process", &["node", "clock", "vf"]),
     ("power", &["tdp", "cap", "idle", "active"]),
     (
@@ -106,6 +106,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("package", &["die"]),
+    ("kernels", &["family"]),
     (
         "mapspace",
         &["tiles", "uneven", "dataflow", "row_limit", "sum_cycles"],

@@ -36,6 +36,7 @@ mod fanout;
 mod features;
 mod general;
 mod inert;
+pub mod kernels;
 mod keys;
 mod memory;
 mod network;

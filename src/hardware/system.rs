@@ -1,8 +1,11 @@
 //! A chip as checked and evaluated: the component tree with figures, every one of them resolved.
 
+use std::sync::Arc;
+
 use super::features::{
     Buffering, Compression, Diagonal, NetworkKind, RowStationary, Systolic, Wires, ZeroSupport,
 };
+use super::kernels::Kernels;
 use crate::technology::MemoryKind;
 use crate::units::{
     Bytes, BytesPerSecond, Hertz, Joules, JoulesPerByte, MacsPerSecond, Meters, OpsPerSecond,
@@ -398,6 +401,8 @@ pub struct System {
     pub power: PowerLimits,
     /// Tile sizes.
     pub tiles: Tiles,
+    /// Coefficients of library kernels, where the chip runs such.
+    pub kernels: Option<Arc<Kernels>>,
     /// Whether operands of one memory may be kept at different depths of the loop nest.
     pub uneven: bool,
     /// How convolutions run, where the hardware fixes it.

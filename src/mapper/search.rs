@@ -6,7 +6,7 @@ use crate::cost::{Cost, Operands, Traffic, Widths, price_nest, sparse::Zeros};
 use crate::hardware::{System, Tiles};
 use crate::mapping::{Chain, Convention, Nest};
 use crate::units::Bytes;
-use crate::workload::{Dtype, Einsum, Slot};
+use crate::workload::{Dtype, Einsum, Slot, Stack};
 
 use super::exact::{Counts, Engine, Frontier, Mapspace, Prices};
 use super::{library, spatial, tiles};
@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub zeros: &'a Zeros,
     /// What to minimize.
     pub objective: Objective,
+    /// Whose kernels run, on chips with library tiles.
+    pub stack: Stack,
 }
 
 /// Nothing fits: even the least tiles are larger than a memory.

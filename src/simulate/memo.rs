@@ -127,6 +127,7 @@ pub(super) fn fingerprint(system: &System) -> u128 {
         &system.dataflow,
         &system.overhead,
         &system.process,
+        &system.kernels,
     );
     let mut sink = Digest::default();
     // The sink never fails.

@@ -65,7 +65,7 @@ fn entries<'a>(system: &System, step: &'a PricedStep<'_>) -> Vec<Entry<'a>> {
 
 pub(super) fn overhead(system: &System, priced: &Priced) -> Seconds {
     if priced.launched {
-        system.overhead.kernel
+        priced.cost.launch.unwrap_or(system.overhead.kernel)
     } else {
         Seconds::ZERO
     }

@@ -9,7 +9,7 @@ use crate::cost::{Bound, Cost};
 use crate::hardware::System;
 use crate::mapper::NoMapping;
 use crate::schedule::Fusion;
-use crate::workload::{Dtype, OpGraph, OpId};
+use crate::workload::{Dtype, OpGraph, OpId, Stack};
 
 use super::Memo;
 use super::memo::{fingerprint, key, shape};
@@ -82,12 +82,12 @@ pub fn price_on(
     let distance = Distance::of(graph);
     let questions = graph.nodes().map(|(id, op)| {
         let question = Question::of(graph, fusion, system, id, op, &distance);
-        (key(under, &question), question)
+        (key(under, &(graph.stack, &question)), question)
     });
     let questions: Vec<(u128, Question)> = questions.collect();
-    answer_new(&questions, chip, memo);
+    answer_new(&questions, graph.stack, chip, memo);
     for ((id, op), (key, question)) in graph.nodes().zip(&questions) {
-        let answer = memo.get(*key, || question.answer(chip, memo));
+        let answer = memo.get(*key, || question.answer(graph.stack, chip, memo));
         let cost = answer.map_err(|error| (op.name.clone(), error))?;
         all.push(Priced {
             op: id,
@@ -102,7 +102,7 @@ pub fn price_on(
 }
 
 /// Finds the prices that are not stored, side by side; what has none is left to be asked again.
-fn answer_new(questions: &[(u128, Question)], chip: &Prepared<'_>, memo: &Memo) {
+fn answer_new(questions: &[(u128, Question)], stack: Stack, chip: &Prepared<'_>, memo: &Memo) {
     let mut seen = FxHashSet::default();
     let searched = questions
         .iter()
@@ -114,7 +114,7 @@ fn answer_new(questions: &[(u128, Question)], chip: &Prepared<'_>, memo: &Memo) 
     }
     new.par_iter().for_each(|(key, question)| {
         // An operator that fits nowhere is reported in graph order.
-        let _ = memo.get(*key, || question.answer(chip, memo));
+        let _ = memo.get(*key, || question.answer(stack, chip, memo));
     });
 }
 

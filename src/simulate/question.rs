@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::cost::gpu::{AttentionCall, appends, library_attention};
 use crate::cost::{Cost, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector};
 use crate::hardware::System;
 use crate::mapper::{
@@ -10,8 +11,8 @@ use crate::mapper::{
 use crate::schedule::Fusion;
 use crate::units::Bytes;
 use crate::workload::{
-    Attention, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan, Slot, Tensor,
-    VectorWork, View,
+    Attention, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan, Slot, Stack,
+    Tensor, VectorWork, View,
 };
 
 use super::Memo;
@@ -61,6 +62,8 @@ pub(super) enum Question {
         executed: Dtype,
         query_and_result: Traffic,
         keys_and_values: Bytes,
+        /// Whether keys and values come from a cache that the call appends to.
+        is_cached: bool,
     },
     Scan {
         scan: Scan,
@@ -119,10 +122,15 @@ impl Question {
                         read: rest.map(|(i, _)| bytes(i)).sum(),
                         written: written(graph, op),
                     },
-                    keys_and_values: kv.map(|(i, _)| bytes(i)).sum(),
+                    keys_and_values: kv.clone().map(|(i, _)| bytes(i)).sum(),
+                    is_cached: kv
+                        .clone()
+                        .any(|(_, t)| graph.tensor(*t).role == Role::KvCache),
                 }
             }
             OpKind::Layout(View::Free) => Self::Free,
+            // The attention call does it.
+            OpKind::KvAppend { .. } if appends(system) => Self::Free,
             OpKind::Elementwise(work) | OpKind::Reduction(work) => {
                 let carried = fusion.carrier(id);
                 let work = *work;
@@ -225,7 +233,13 @@ impl Question {
         }
     }
 
-    pub(super) fn answer(&self, chip: &Prepared<'_>, memo: &Memo) -> Result<Cost, NoMapping> {
+    /// The price with the kernels of a stack.
+    pub(super) fn answer(
+        &self,
+        stack: Stack,
+        chip: &Prepared<'_>,
+        memo: &Memo,
+    ) -> Result<Cost, NoMapping> {
         let system = chip.system;
         match self {
             Self::Free => Ok(Cost::free(system)),
@@ -244,6 +258,7 @@ impl Question {
                     compulsory: *compulsory,
                     zeros: zeros.as_deref().unwrap_or(&none),
                     objective: Objective::Latency,
+                    stack,
                 };
                 let reason = match price_row_stationary(system, &request) {
                     Ok(cost) => return Ok(cost),
@@ -267,17 +282,22 @@ impl Question {
                 executed,
                 query_and_result,
                 keys_and_values,
+                is_cached,
             } => {
                 let able = system.arrays.iter();
                 let array = able.clone().position(|x| x.peak(*executed).is_some());
-                Ok(attention(
-                    system,
-                    array.unwrap_or(0),
-                    a,
-                    *executed,
-                    *query_and_result,
-                    *keys_and_values,
-                ))
+                let array = array.unwrap_or(0);
+                let call = AttentionCall {
+                    attention: a,
+                    array,
+                    dtype: *executed,
+                    keys_and_values: *keys_and_values,
+                    is_cached: *is_cached,
+                    stack,
+                };
+                let (ends, kv) = (*query_and_result, *keys_and_values);
+                let estimate = attention(system, array, a, *executed, ends, kv);
+                Ok(library_attention(system, call, estimate))
             }
             Self::Scan {
                 scan: s,
@@ -364,7 +384,9 @@ impl Hash for Question {
                 executed,
                 query_and_result,
                 keys_and_values,
+                is_cached,
             } => {
+                is_cached.hash(state);
                 attention.hash(state);
                 executed.hash(state);
                 traffic(query_and_result, state);

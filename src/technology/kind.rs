@@ -25,6 +25,8 @@ pub enum MemoryKind {
     Gddr6,
     /// GDDR6X.
     Gddr6x,
+    /// GDDR7.
+    Gddr7,
     /// HBM2.
     Hbm2,
     /// HBM2E.
@@ -53,6 +55,7 @@ impl MemoryKind {
         Self::Gddr5,
         Self::Gddr6,
         Self::Gddr6x,
+        Self::Gddr7,
         Self::Hbm2,
         Self::Hbm2e,
         Self::Hbm3,
@@ -75,6 +78,7 @@ impl MemoryKind {
             Self::Gddr5 => "gddr5",
             Self::Gddr6 => "gddr6",
             Self::Gddr6x => "gddr6x",
+            Self::Gddr7 => "gddr7",
             Self::Hbm2 => "hbm2",
             Self::Hbm2e => "hbm2e",
             Self::Hbm3 => "hbm3",
@@ -101,6 +105,7 @@ impl MemoryKind {
             | Self::Gddr5
             | Self::Gddr6
             | Self::Gddr6x
+            | Self::Gddr7
             | Self::Hbm2
             | Self::Hbm2e
             | Self::Hbm3

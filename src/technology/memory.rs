@@ -98,6 +98,7 @@ fn dram_pj_per_bit(kind: MemoryKind) -> Option<(f64, &'static str)> {
         MemoryKind::Gddr5 => (14.0, CACTI),
         MemoryKind::Gddr6 => (7.5, MICRON),
         MemoryKind::Gddr6x => (7.25, MICRON),
+        MemoryKind::Gddr7 => (6.5, "estimate: a tenth below GDDR6X"),
         MemoryKind::Hbm2 => (3.9, "O'Connor et al., MICRO 2017"),
         MemoryKind::Hbm2e => (6.0, MICRON),
         MemoryKind::Hbm3 => (4.05, HW),
@@ -170,6 +171,7 @@ pub fn memory(kind: MemoryKind, node: Meters, capacity: Bytes) -> MemoryFigures 
         | MemoryKind::Gddr5
         | MemoryKind::Gddr6
         | MemoryKind::Gddr6x
+        | MemoryKind::Gddr7
         | MemoryKind::Hbm2
         | MemoryKind::Hbm2e
         | MemoryKind::Hbm3

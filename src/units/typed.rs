@@ -17,6 +17,18 @@ pub trait Typed: Sized {
     fn si(&self) -> f64;
 }
 
+impl Typed for f64 {
+    const DIMENSION: Dimension = Dimension::NONE;
+
+    fn from_si(value: f64) -> Self {
+        value
+    }
+
+    fn si(&self) -> f64 {
+        *self
+    }
+}
+
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident, $dimension:expr, $show:expr) => {
         $(#[$doc])*

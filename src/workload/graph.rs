@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::units::Bytes;
 
-use super::{Dtype, OpKind, Operator, Role, Tensor, TensorId};
+use super::{Dtype, OpKind, Operator, Role, Stack, Tensor, TensorId};
 
 /// Index of an operator in its graph.
 pub type OpId = NodeIndex<u32>;
@@ -22,6 +22,8 @@ pub struct OpGraph {
     exported_peak: Option<Bytes>,
     /// Format of the sums within products, where it is not the engine's own.
     pub accumulator: Option<Dtype>,
+    /// Whose kernels run.
+    pub stack: Stack,
 }
 
 impl OpGraph {
@@ -77,6 +79,7 @@ impl OpGraph {
         Self {
             tensors: self.tensors.clone(),
             accumulator: self.accumulator,
+            stack: self.stack,
             ..Self::default()
         }
     }
@@ -84,6 +87,7 @@ impl OpGraph {
     /// Whether two graphs have the same operators on the same tensors.
     pub fn is_same(&self, other: &Self) -> bool {
         self.accumulator == other.accumulator
+            && self.stack == other.stack
             && self.tensors == other.tensors
             && self.operators().eq(other.operators())
     }

@@ -25,6 +25,7 @@ mod scan;
 mod scenario;
 mod software;
 mod sparsity;
+mod stack;
 mod tensor;
 pub mod train;
 mod transform;
@@ -47,4 +48,5 @@ pub use software::{
     SoftwareError, Speculation,
 };
 pub use sparsity::{Sparsity, SparsityError};
+pub use stack::Stack;
 pub use tensor::{Group, Packed, Role, Tensor, TensorId};

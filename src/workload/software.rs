@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Dtype, Sparsity};
+use super::{Dtype, Sparsity, Stack};
 
 /// How far operators become one kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,6 +118,8 @@ pub struct Software {
     pub kv_sparsity: Option<Sparsity>,
     /// Fusion level.
     pub fusing: Fusing,
+    /// Whose kernels run.
+    pub stack: Stack,
     /// Form of latent attention.
     pub latent: Latent,
     /// Tokens that every attention layer sees at most, instead of what the model says.
@@ -155,6 +157,7 @@ impl Default for Software {
             activation_sparsity: None,
             kv_sparsity: None,
             fusing: Fusing::default(),
+            stack: Stack::default(),
             latent: Latent::default(),
             window: None,
             scan: ScanForm::default(),
@@ -266,7 +269,7 @@ const PATTERN: &str =
     "give none, a pattern such as 2:4, or the share of zeros from 0 to below 1, such as 0.9";
 
 /// Every setting.
-pub const KNOBS: [Knob; 18] = [
+pub const KNOBS: [Knob; 19] = [
     Knob {
         name: "weight_sparsity",
         allowed: PATTERN,
@@ -294,6 +297,13 @@ pub const KNOBS: [Knob; 18] = [
         doc: "how far operators become one kernel",
         set: |s, t| pick(&FUSING, t).map(|v| s.fusing = v),
         get: |s| word(&FUSING, s.fusing),
+    },
+    Knob {
+        name: "stack",
+        allowed: "give default, trtllm, vllm, sglang or torch",
+        doc: "whose kernels run, on chips with coefficients for more than one",
+        set: |s, t| Stack::parse(t).map(|v| s.stack = v),
+        get: |s| s.stack.to_string(),
     },
     Knob {
         name: "mla",
@@ -486,6 +496,7 @@ mod tests {
             "0.5",
             "0.9",
             "none",
+            "vllm",
             "absorbed",
             "4096",
             "step",

@@ -1,4 +1,4 @@
-//! Changes of a bound graph that hold for every source format: scales, zeros, accumulators.
+//! Changes of a bound graph that hold for every source format: scales, zeros, accumulators, kernels.
 
 use rustc_hash::FxHashSet;
 
@@ -11,6 +11,7 @@ const SCALED_BITS: f64 = 8.0;
 pub(super) fn apply(graph: &mut OpGraph, binding: &Binding) {
     let (precision, software) = (&binding.precision, &binding.software);
     graph.accumulator = precision.accumulator;
+    graph.stack = software.stack;
     if software.scan == ScanForm::Step {
         for op in graph.operators_mut() {
             if let OpKind::Scan(scan) = &mut op.kind {

@@ -1,0 +1,12 @@
+//! Kernels of GPU libraries: time from a chip's datasheet figures and its family's coefficients.
+
+mod append;
+mod attention;
+mod chip;
+mod decode;
+mod parts;
+mod prefill;
+
+pub use attention::{AttentionCall, appends, library_attention};
+pub use chip::Gpu;
+use parts::Parts;

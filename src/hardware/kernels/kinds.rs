@@ -1,0 +1,56 @@
+//! The kinds of kernels that have coefficients.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::hash::Hasher;
+
+use super::read::{knows, sets};
+use super::{Decode, Gemm, Prefill, Sets};
+use crate::document::Reader;
+
+/// Defines [`Kernels`]: `field: Set, "what it is"` for each kind.
+macro_rules! kinds {
+    ($($kind:ident: $set:ty, $doc:literal;)+) => {
+        /// The coefficients of a chip's kernels.
+        #[derive(Clone, Default, PartialEq)]
+        pub struct Kernels {
+            /// Family that the chip names.
+            pub family: String,
+            /// Where the coefficients come from.
+            pub source: String,
+            $( #[doc = $doc] pub $kind: Sets<$set>, )+
+        }
+
+        impl Kernels {
+            /// Reads what a table says of every kind over what is known already.
+            pub(super) fn read(&mut self, reader: &Reader) {
+                $( self.$kind = sets(reader, &self.$kind); )+
+            }
+
+            /// Whether `kernels.kind.format.stack.key` is a coefficient.
+            pub(super) fn is_key(path: [&str; 4]) -> bool {
+                false $( || knows::<$set>(path) )+
+            }
+
+            /// A number that differs where coefficients do.
+            fn digest(&self) -> u64 {
+                let mut state = DefaultHasher::new();
+                $( self.$kind.digest(&mut state); )+
+                state.finish()
+            }
+        }
+    };
+}
+
+kinds! {
+    gemm: Gemm, "Matrix products.";
+    prefill: Prefill, "Attention over new tokens.";
+    decode: Decode, "Attention behind a cache.";
+}
+
+impl fmt::Debug for Kernels {
+    /// Family and digest: prices are kept under this text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kernels({}, {:016x})", self.family, self.digest())
+    }
+}
