@@ -573,7 +573,7 @@ values = [1]
               |
             2 | on = "no-such-chip"
               |      ^^^^^^^^^^^^^^
-              = help: 15 chips: wattline list chips · or give a path to chip.toml
+              = help: 40 chips: wattline list chips · or give a path to chip.toml
 
             E0201 no model called `no-such-model`
              --> sweep.toml:4:23
