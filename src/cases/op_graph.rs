@@ -138,17 +138,8 @@ fn gemm(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
     let weights = p.weights.unwrap_or(stored);
     let product = p.product(weights, stored);
     let mut b = Builder::default();
-    let mut lhs = b.tensor("a", &[m, k], stored, Role::Input);
-    if quantizes {
-        let narrow = b.tensor("a.quantized", &[m, k], product, Role::Activation);
-        let work = VectorWork {
-            elements: m as f64 * k as f64,
-            ops: QUANTIZE_OPS,
-            special: 0.0,
-        };
-        b.add(row, "quantize", OpKind::Reduction(work), &[lhs], &[narrow]);
-        lhs = narrow;
-    }
+    // Where the operand is stored wider than it is multiplied, the product's kernels narrow it.
+    let lhs = b.tensor("a", &[m, k], stored, Role::Input);
     let rhs = b.tensor("b", &[k, n], weights, Role::Weight);
     let out = b.tensor("c", &[m, n], stored, Role::Output);
     let kind = OpKind::Einsum {

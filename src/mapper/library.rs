@@ -1,17 +1,20 @@
 //! The best library tile of a product.
 
+use crate::cost::gpu::library_product;
 use crate::cost::{Cost, LibraryTile, Operands, describe_library, library_gemm};
 use crate::hardware::System;
 use crate::mapping::Chain;
-use crate::workload::{Class, Dtype, Einsum};
+use crate::workload::{Class, Dtype, Einsum, Stack};
 
 /// Splits of the sum that libraries offer.
 const SPLITS: [u64; 6] = [1, 2, 4, 8, 16, 32];
 
-/// Tries every tile and split, in both orientations, and keeps the fastest.
+/// The product by the kernels of a stack. Where their coefficients are not known, every tile and split is tried in
+/// both orientations, and the fastest kept.
 pub(super) fn best(
     einsum: &Einsum,
     dtype: Dtype,
+    stack: Stack,
     system: &System,
     array: usize,
     (tiles_m, tiles_n, steps): (&[u64], &[u64], &[u64]),
@@ -19,6 +22,9 @@ pub(super) fn best(
 ) -> Option<Cost> {
     let sizes = [Class::G, Class::M, Class::N, Class::K].map(|class| einsum.size(class));
     let chain = Chain::of(system, array);
+    if let Some(cost) = library_product(system, &chain, dtype, stack, sizes, operands) {
+        return Some(cost);
+    }
     let mut best: Option<(Cost, LibraryTile)> = None;
     // The shortest step rounds the sum the least.
     let step = steps.iter().copied().min().unwrap_or(1).max(1);

@@ -131,6 +131,7 @@ pub fn best_of(
             (None, Tiles::Listed { m, n, k }) => library::best(
                 request.einsum,
                 request.dtype,
+                request.stack,
                 system,
                 engine.array,
                 (m, n, k),

@@ -4,9 +4,12 @@ mod append;
 mod attention;
 mod chip;
 mod decode;
+mod gemm;
 mod parts;
 mod prefill;
+mod product;
 
 pub use attention::{AttentionCall, appends, library_attention};
 pub use chip::Gpu;
 use parts::Parts;
+pub use product::library_product;
