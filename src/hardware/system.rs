@@ -465,22 +465,32 @@ impl System {
     }
 }
 
+/// The figure of a format, else that of its elements.
+fn figure<T: Copy>(figures: &[(Dtype, T)], dtype: Dtype) -> Option<T> {
+    let of = |asked| figures.iter().find(|(d, _)| *d == asked).map(|f| f.1);
+    of(dtype).or_else(|| of(dtype.element()))
+}
+
 impl Array {
+    /// MACs per instance and cycle in a format, or `None` without that format.
+    pub fn macs_per_cycle(&self, dtype: Dtype) -> Option<f64> {
+        figure(&self.rate, dtype)
+    }
+
     /// Peak rate in a format, or `None` without that format.
     pub fn peak(&self, dtype: Dtype) -> Option<MacsPerSecond> {
-        let rate = self.rate.iter().find(|(d, _)| *d == dtype)?.1;
+        let rate = self.macs_per_cycle(dtype)?;
         Some(MacsPerSecond(rate * self.instances as f64 * self.clock.0))
     }
 
     /// Energy of one MAC in a format, if known.
     pub fn mac_energy(&self, dtype: Dtype) -> Option<Joules> {
-        self.energy.iter().find(|(d, _)| *d == dtype).map(|e| e.1)
+        figure(&self.energy, dtype)
     }
 
     /// Format of partial sums.
     pub fn accumulator(&self, dtype: Dtype) -> Dtype {
-        let given = self.acc.iter().find(|(d, _)| *d == dtype).map(|e| e.1);
-        given.unwrap_or(if dtype.is_float() {
+        figure(&self.acc, dtype).unwrap_or(if dtype.is_float() {
             Dtype::Fp32
         } else {
             Dtype::Int32

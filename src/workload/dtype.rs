@@ -90,6 +90,14 @@ impl Dtype {
         Self::ALL.iter().copied().find(|d| d.name() == name)
     }
 
+    /// The format of single elements, as multipliers see them: without scales per block.
+    pub fn element(self) -> Self {
+        match self {
+            Self::Fp8Block => Self::Fp8,
+            other => other,
+        }
+    }
+
     /// Bits of one element without scales: the width of an operand on a bus or in a multiplier.
     pub fn bits(self) -> f64 {
         match self {

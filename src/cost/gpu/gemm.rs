@@ -100,8 +100,14 @@ pub(super) fn gemm(
     };
     let mut best = Best::default();
     let least = sides.iter().copied().min().unwrap_or(1);
-    for &tm in sides.iter().filter(|side| !is_mostly_empty(**side, least, m)) {
-        for &tn in sides.iter().filter(|side| !is_mostly_empty(**side, least, n)) {
+    for &tm in sides
+        .iter()
+        .filter(|side| !is_mostly_empty(**side, least, m))
+    {
+        for &tn in sides
+            .iter()
+            .filter(|side| !is_mostly_empty(**side, least, n))
+        {
             let (tm, tn) = (tm as f64, tn as f64);
             let area = tm * tn;
             if (LEAST_AREA..=MOST_AREA).contains(&area) && tm.max(tn) <= SLENDER * tm.min(tn) {

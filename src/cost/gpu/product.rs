@@ -121,12 +121,7 @@ fn coefficients<'a>(
         Dtype::Fp8Block => &[Fp8Block, Fp8, Half],
         Dtype::Int8 => &[Int8, Fp8, Half],
         Dtype::Nvfp4 | Dtype::Mxfp4 => &[Nvfp4, Fp8, Half],
-        Dtype::Fp64
-        | Dtype::Int64
-        | Dtype::Int32
-        | Dtype::Int16
-        | Dtype::Int4
-        | Dtype::Bool => &[],
+        Dtype::Fp64 | Dtype::Int64 | Dtype::Int32 | Dtype::Int16 | Dtype::Int4 | Dtype::Bool => &[],
     };
     let mut sets = chain.iter().map(|format| kernels.gemm.get(*format, stack));
     sets.find_map(|set| set)

@@ -42,7 +42,6 @@ impl Engine {
         convention: Convention,
     ) -> Self {
         let array = &system.arrays[array];
-        let rate = array.rate.iter().find(|(d, _)| *d == dtype);
         let per_step = array.tile.map_or(1.0, |t| (t.m * t.n * t.k) as f64);
         let cycle = 1.0 / array.clock.0 / array.achievable;
         let systolic = match convention {
@@ -50,7 +49,7 @@ impl Engine {
             Convention::Timeloop | Convention::AccelForge => None,
         };
         Self {
-            step: cycle * per_step / rate.map_or(1.0, |r| r.1),
+            step: cycle * per_step / array.macs_per_cycle(dtype).unwrap_or(1.0),
             edges: systolic.map_or(0.0, |s| (s.load + s.fill) * cycle),
             load: systolic.map(|s| (s.load * cycle, s.overlap_load)),
             macs: array
