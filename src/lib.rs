@@ -3,6 +3,7 @@
 //! A model's compute graph and a parameterized chip description go in; latency, watts and utilization
 //! per operator come out, for one design or for a sweep to a Pareto front.
 
+pub mod calibrate;
 pub mod cases;
 pub mod catalog;
 pub mod cli;

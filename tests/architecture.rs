@@ -92,6 +92,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "calibrate",
+        &["cases", "simulate", "workload", "hardware", "units", "diag"],
+    ),
+    (
         "explore",
         &[
             "simulate", "import", "catalog", "pareto", "workload", "hardware", "document", "expr",
@@ -101,6 +105,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "record",
         &[
+            "calibrate",
             "explore",
             "fit",
             "simulate",
@@ -125,6 +130,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
             "record",
             "explore",
+            "calibrate",
             "cases",
             "fit",
             "simulate",

@@ -11,6 +11,7 @@
 
 mod decimal;
 mod layer_ops;
+mod measured;
 mod models;
 mod op_graph;
 mod op_table;
@@ -19,10 +20,11 @@ mod shape;
 mod table;
 mod unpriced;
 
+pub use measured::{Measured, MeasuredTable, read_measured};
 pub use models::{Lookup, Mode, ModelCase, ModelPrice, models, run_models_csv};
 pub use op_graph::op_graph;
 pub use op_table::run_ops_csv;
-pub use ops::{OpPrice, OpRow, Regime, ops};
+pub use ops::{OpPrice, OpRow, Regime, ops, replay};
 pub use shape::Shape;
 pub use table::PricedTable;
 pub use unpriced::Unpriced;

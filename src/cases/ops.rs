@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::diag::Problems;
 use crate::hardware::System;
-use crate::simulate::{Conditions, Isolated, Memo, Prepared, isolated};
+use crate::simulate::{Conditions, Isolated, Memo, Prepared, Replay, isolated};
 
 use super::unpriced::short;
 use super::{Unpriced, op_graph};
@@ -91,6 +91,15 @@ pub fn ops(
             one(row, chip, &memo)
         })
         .collect()
+}
+
+/// A row's operators, to be timed again and again on a chip.
+///
+/// # Errors
+/// [`Unpriced`] if the row cannot be understood.
+pub fn replay(row: &OpRow, system: &System) -> Result<Replay, Unpriced> {
+    let regime: Regime = row.regime.parse()?;
+    Ok(Replay::new(&op_graph(row)?, system, regime.conditions()))
 }
 
 fn one(row: &OpRow, chip: &Prepared<'_>, memo: &Memo) -> Result<OpPrice, Unpriced> {

@@ -67,6 +67,12 @@ impl Table {
             .map_or("", str::trim)
     }
 
+    /// Bytes of the text at which a row starts, to point at.
+    pub(super) fn place(&self, row: usize) -> Option<std::ops::Range<usize>> {
+        let start = self.rows.get(row)?.position()?.byte() as usize;
+        Some(start..start + 1)
+    }
+
     /// The same rows with columns added behind; columns of the same names are replaced.
     ///
     /// # Errors

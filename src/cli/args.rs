@@ -54,6 +54,12 @@ Examples:
   wattline map examples/conv.toml --on edge-npu --set glb='256 KiB' --json
 ";
 
+const CALIBRATE_EXAMPLES: &str = "\
+Examples:
+  wattline calibrate measured.csv --on h100-sxm
+  wattline calibrate measured.csv --on my-chip.toml -o my-chip-fitted.toml
+";
+
 /// Latency, watts and utilization of AI models on chips, before either exists.
 #[derive(Debug, Parser)]
 #[command(name = "wattline", version, before_help = EXAMPLES, max_term_width = 100)]
@@ -167,6 +173,8 @@ pub(super) enum Command {
     Map(MapArgs),
     /// Prices a table of single operators, such as measured ones
     Ops(OpsArgs),
+    /// Fits a chip's coefficients to measurements of it, and says how far off shapes are that were held out
+    Calibrate(CalibrateArgs),
     /// The catalog and the vocabulary
     List(ListArgs),
     /// Reads chip and model files and reports every problem, without simulating (exit 1: findings)
@@ -386,6 +394,26 @@ pub(super) struct OpsArgs {
     pub(super) table: String,
     /// Where the same rows with predicted_us, predicted_w, ... go [default: standard output]
     #[arg(short = 'o', long = "out", value_name = "OUT.csv")]
+    pub(super) path: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(before_help = CALIBRATE_EXAMPLES)]
+pub(super) struct CalibrateArgs {
+    /// Columns: op, dtype, shape (such as m=4096;n=4096;k=4096), us; if known chip, stack, regime, power_w
+    #[arg(value_name = "MEASURED.csv")]
+    pub(super) table: String,
+    /// Catalog name of a chip, or path to chip.toml
+    #[arg(long, value_name = "CHIP")]
+    pub(super) on: String,
+    /// A knob or key of the chip, such as glb='1 MiB'; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) sets: Vec<(String, String)>,
+    /// Most rows that a set of coefficients is fitted to, spread evenly [default: 1500]; errors are of all rows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..))]
+    pub(super) rows: Option<u32>,
+    /// Where the fitted chip goes: a file that extends CHIP
+    #[arg(short = 'o', long = "out", value_name = "OVERLAY.toml")]
     pub(super) path: Option<PathBuf>,
 }
 

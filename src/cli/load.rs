@@ -31,8 +31,7 @@ pub(super) fn evaluate(
     name: &str,
     sets: &[(String, String)],
 ) -> Result<(System, Vec<Problem>), Problems> {
-    let entry = catalog::chip(name)?;
-    let mut profile = profile(&entry)?;
+    let mut profile = chip(name)?;
     let mut problems = Problems::new();
     for (key, value) in sets {
         if let Err(wrong) = profile.set(key, value) {
@@ -43,6 +42,14 @@ pub(super) fn evaluate(
         return Err(problems);
     }
     profile.evaluate()
+}
+
+/// The chip of a name or path, to be turned.
+///
+/// # Errors
+/// As [`catalog::chip`] and [`Profile::parse`].
+pub(super) fn chip(name: &str) -> Result<Profile, Problems> {
+    profile(&catalog::chip(name)?)
 }
 
 fn profile(entry: &Entry) -> Result<Profile, Problems> {

@@ -10,6 +10,7 @@
 //! ```
 
 mod args;
+mod calibrate;
 mod card;
 mod check;
 mod console;

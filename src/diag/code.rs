@@ -77,6 +77,8 @@ codes! {
         "An axis has no value left.";
     Usage "E0601" "arguments cannot be understood"
         "The command line contradicts itself or lacks something.";
+    TooFewRows "E0701" "too few measurements"
+        "A coefficient is only fitted to at least 20 rows and three for each coefficient, else it would follow the noise.";
     NoEffect "W0301" "setting without effect"
         "A key or axis was read but changed no result.";
     EnergyCoverage "W0302" "energy is known only in part"

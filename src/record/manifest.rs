@@ -25,15 +25,20 @@ impl Manifest {
     /// Of a command that has just written these files.
     pub fn now(command: Vec<String>, mut files: Vec<String>) -> Self {
         files.sort();
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
             command,
-            date: utc(since.map_or(0, |d| d.as_secs())),
+            date: now(),
             files,
         }
     }
+}
+
+/// This second, as a date.
+pub(super) fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    utc(since.map_or(0, |d| d.as_secs()))
 }
 
 /// Seconds since 1970 as a date.

@@ -13,6 +13,7 @@
 //! ```
 
 mod blocks;
+mod calibration;
 mod fit;
 mod graph;
 mod json;
@@ -29,6 +30,8 @@ mod totals;
 mod write;
 
 pub use blocks::BlockPart;
+pub(crate) use calibration::state_name;
+pub use calibration::{CalibrationDocument, CoefficientPart, ErrorPart, ErrorRowPart, overlay};
 pub use fit::{FitDocument, FitPart, LimitsPart, RemedyPart};
 pub use graph::{GraphDocument, NodePart};
 pub use json::{Keyed, SCHEMA, to_json, to_json_line};

@@ -33,7 +33,7 @@ pub struct AttentionCall<'a> {
 /// Whether a chip's library has attention kernels that append to the cache themselves.
 pub fn appends(system: &System) -> bool {
     let kernels = system.kernels.as_ref();
-    let has = kernels.is_some_and(|k| k.prefill.iter().next().is_some());
+    let has = kernels.is_some_and(|k| !k.prefill.is_empty());
     has && Gpu::of(system).is_some()
 }
 

@@ -23,6 +23,34 @@ pub struct Field {
     pub show: fn(f64) -> String,
 }
 
+/// What a chip knows of the kernels of one kind and format in one stack.
+#[derive(Clone, Debug)]
+pub struct KnownSet {
+    /// Kind, as files name it.
+    pub kind: &'static str,
+    /// Format, as files name it.
+    pub format: &'static str,
+    /// The stack.
+    pub stack: Stack,
+    /// Whose values these are.
+    pub from: Origin,
+    /// Names, units and bounds, in the order of `values`.
+    pub fields: &'static [Field],
+    /// In SI units.
+    pub values: Vec<f64>,
+}
+
+/// Whose coefficients stand for a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Its own, of exactly this format and stack.
+    Own,
+    /// Those of the format's default stack.
+    Default,
+    /// Those of another format: the chip has none for this one.
+    Other,
+}
+
 /// The number formats that a kind of kernel tells apart, by name.
 pub trait Format: Copy + Eq + std::fmt::Debug + 'static {
     /// Names in files.
@@ -109,10 +137,32 @@ macro_rules! coefficients {
 }
 pub(super) use coefficients;
 
+/// How far a set's predictions are from measurements of shapes that it was not fitted to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accuracy {
+    /// Mean of `|predicted/measured - 1|`.
+    pub mean: f64,
+    /// Its median.
+    pub median: f64,
+    /// What nine of ten rows stay within.
+    pub p90: f64,
+    /// Rows measured.
+    pub rows: u64,
+}
+
+/// A set in its place.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry<C: Coefficients> {
+    format: C::Format,
+    stack: Stack,
+    set: C,
+    accuracy: Option<Accuracy>,
+}
+
 /// All sets of one kind, by format and stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sets<C: Coefficients> {
-    list: Vec<(C::Format, Stack, C)>,
+    list: Vec<Entry<C>>,
 }
 
 impl<C: Coefficients> Default for Sets<C> {
@@ -130,30 +180,69 @@ impl<C: Coefficients> Sets<C> {
 
     /// The set given for exactly this format and stack.
     pub fn own(&self, format: C::Format, stack: Stack) -> Option<&C> {
-        let mut sets = self.list.iter();
-        let found = sets.find(|(f, s, _)| *f == format && *s == stack);
-        found.map(|(_, _, set)| set)
+        self.entry(format, stack).map(|entry| &entry.set)
+    }
+
+    /// How accurate the set that [`Self::get`] gives is; `None` if it was not compared to measurements.
+    pub fn accuracy(&self, format: C::Format, stack: Stack) -> Option<Accuracy> {
+        self.entry(format, stack)
+            .or_else(|| self.entry(format, Stack::Default))
+            .and_then(|entry| entry.accuracy)
+    }
+
+    fn entry(&self, format: C::Format, stack: Stack) -> Option<&Entry<C>> {
+        let mut entries = self.list.iter();
+        entries.find(|e| e.format == format && e.stack == stack)
     }
 
     /// Puts a set in place of the one that was there.
-    pub fn put(&mut self, format: C::Format, stack: Stack, set: C) {
-        self.list.retain(|(f, s, _)| (*f, *s) != (format, stack));
-        self.list.push((format, stack, set));
+    pub fn put(&mut self, format: C::Format, stack: Stack, set: C, accuracy: Option<Accuracy>) {
+        self.list.retain(|e| (e.format, e.stack) != (format, stack));
+        self.list.push(Entry {
+            format,
+            stack,
+            set,
+            accuracy,
+        });
     }
 
-    /// Every set with its format and stack.
-    pub fn iter(&self) -> impl Iterator<Item = &(C::Format, Stack, C)> {
-        self.list.iter()
+    /// Whether there is any set.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// What is known for a stack: one entry for each format, none without any set.
+    pub(super) fn known(&self, stack: Stack) -> Vec<KnownSet> {
+        let of_any = |stack| self.list.iter().find(|e| e.stack == stack);
+        let other = of_any(stack).or_else(|| of_any(Stack::Default));
+        let formats = C::Format::ALL.iter();
+        let known = formats.filter_map(|(word, format)| {
+            let own = self.own(*format, stack).map(|set| (set, Origin::Own));
+            let default = || Some((self.own(*format, Stack::Default)?, Origin::Default));
+            let other = || Some((&other?.set, Origin::Other));
+            let (set, from) = own.or_else(default).or_else(other)?;
+            Some(KnownSet {
+                kind: C::KIND,
+                format: word,
+                stack,
+                from,
+                fields: C::FIELDS,
+                values: set.values(),
+            })
+        });
+        known.collect()
     }
 
     /// Takes all values into a hash.
     pub(super) fn digest(&self, state: &mut impl Hasher) {
-        for (format, stack, set) in &self.list {
-            format.name().hash(state);
-            stack.hash(state);
-            for value in set.values() {
+        for entry in &self.list {
+            entry.format.name().hash(state);
+            entry.stack.hash(state);
+            for value in entry.set.values() {
                 value.to_bits().hash(state);
             }
+            let accuracy = entry.accuracy.map(|a| [a.mean, a.median, a.p90, a.rows as f64]);
+            accuracy.map(|a| a.map(f64::to_bits)).hash(state);
         }
     }
 }

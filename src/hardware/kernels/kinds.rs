@@ -5,8 +5,9 @@ use std::fmt;
 use std::hash::Hasher;
 
 use super::read::{knows, sets};
-use super::{Decode, Gemm, Prefill, Sets};
+use super::{Decode, Gemm, KnownSet, Prefill, Sets};
 use crate::document::Reader;
+use crate::workload::Stack;
 
 /// Defines [`Kernels`]: `field: Set, "what it is"` for each kind.
 macro_rules! kinds {
@@ -30,6 +31,13 @@ macro_rules! kinds {
             /// Whether `kernels.kind.format.stack.key` is a coefficient.
             pub(super) fn is_key(path: [&str; 4]) -> bool {
                 false $( || knows::<$set>(path) )+
+            }
+
+            /// What is known for a stack, kind by kind and format by format.
+            pub fn known(&self, stack: Stack) -> Vec<KnownSet> {
+                let mut all = Vec::new();
+                $( all.extend(self.$kind.known(stack)); )+
+                all
             }
 
             /// A number that differs where coefficients do.

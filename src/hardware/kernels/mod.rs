@@ -20,7 +20,7 @@ mod kinds;
 mod read;
 
 pub use attention::{AttentionFormat, Decode, Prefill};
-pub use coefficients::{Coefficients, Field, Format, Sets};
+pub use coefficients::{Accuracy, Coefficients, Field, Format, KnownSet, Origin, Sets};
 pub use gemm::{Gemm, GemmFormat};
 pub use kinds::Kernels;
 pub use read::family;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use super::{Coefficients, Field, Format, Kernels, Sets};
+use super::{Accuracy, Coefficients, Field, Format, Kernels, Sets};
 use crate::catalog;
 use crate::diag::{Code, Problems, did_you_mean};
 use crate::document::{Context, Node, Reader, Table};
@@ -134,7 +134,8 @@ pub(super) fn sets<C: Coefficients>(reader: &Reader, known: &Sets<C>) -> Sets<C>
         for stack in Stack::ALL {
             if let Some(reader) = of_format.table(stack.name()) {
                 let base = sets.get(*format, stack).copied();
-                sets.put(*format, stack, set(&reader, base));
+                let accuracy = accuracy(&reader);
+                sets.put(*format, stack, set(&reader, base), accuracy);
                 reader.finish();
             }
         }
@@ -142,6 +143,30 @@ pub(super) fn sets<C: Coefficients>(reader: &Reader, known: &Sets<C>) -> Sets<C>
     }
     kind.finish();
     sets
+}
+
+/// What a set says of its errors; a set without is taken to be not measured.
+fn accuracy(reader: &Reader) -> Option<Accuracy> {
+    let error = reader.table("error")?;
+    let help = "give mean, median and p90 of |predicted/measured - 1|, and rows";
+    let figure = |key: &'static str| {
+        if error.raw().get(key).is_none() {
+            error.missing(key, help);
+        }
+        error.number(key, 0.0..=1e6)
+    };
+    let (mean, median, p90) = (figure("mean"), figure("median"), figure("p90"));
+    if error.raw().get("rows").is_none() {
+        error.missing("rows", help);
+    }
+    let rows = error.integer("rows", 1..=1 << 40);
+    error.finish();
+    Some(Accuracy {
+        mean: mean?,
+        median: median?,
+        p90: p90?,
+        rows: rows?,
+    })
 }
 
 fn set<C: Coefficients>(reader: &Reader, base: Option<C>) -> C {

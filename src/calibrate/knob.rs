@@ -1,0 +1,143 @@
+//! Coefficients that a calibration may turn, as paths of the chip's description.
+
+use crate::hardware::kernels::{KnownSet, Origin};
+use crate::hardware::{Profile, System};
+use crate::units::{Dimension, Quantity};
+use crate::workload::Stack;
+
+/// Ratio of bounds from which a coefficient is moved by factors instead of differences.
+const WIDE: f64 = 20.0;
+
+/// One coefficient.
+#[derive(Clone, Debug)]
+pub struct Knob {
+    /// Path in the chip's file, as `--set` takes it.
+    pub path: String,
+    /// Dimension of its unit.
+    pub dimension: Dimension,
+    /// Least and largest physical value, in SI units.
+    pub bounds: [f64; 2],
+    /// Value before, in SI units.
+    pub start: f64,
+    /// A value with its unit, as files write it.
+    pub show: fn(f64) -> String,
+}
+
+impl Knob {
+    /// Where a value lies between the bounds, 0 to 1: by factors where they are far apart, by squares where the
+    /// lower one is zero, so that small values are told apart.
+    pub(super) fn place(&self, value: f64) -> f64 {
+        let [low, high] = self.bounds;
+        let value = value.clamp(low, high);
+        let place = if low == 0.0 {
+            (value / high).sqrt()
+        } else if high / low > WIDE {
+            (value / low).ln() / (high / low).ln()
+        } else {
+            (value - low) / (high - low)
+        };
+        place.clamp(0.0, 1.0)
+    }
+
+    /// The value at a place, in SI units.
+    pub(super) fn value(&self, place: f64) -> f64 {
+        let [low, high] = self.bounds;
+        let value = if low == 0.0 {
+            high * place * place
+        } else if high / low > WIDE {
+            low * (high / low).powf(place)
+        } else {
+            low + (high - low) * place
+        };
+        value.clamp(low, high)
+    }
+
+    /// The value at a place, as a design point takes it.
+    pub(super) fn quantity(&self, place: f64) -> Quantity {
+        Quantity::new(self.value(place), self.dimension)
+    }
+}
+
+/// Coefficients that are fitted together.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Path that they have in common; empty for those of the chip itself.
+    pub path: String,
+    /// Whose values the start is.
+    pub from: Origin,
+    /// The coefficients.
+    pub knobs: Vec<Knob>,
+}
+
+/// The sets of kernels that rows of a stack may be priced by, most specific first, then the chip's own
+/// achievable rates and overheads.
+pub(super) fn groups(profile: &Profile, system: &System, stack: Stack) -> Vec<Group> {
+    let kernels = system.kernels.as_deref();
+    let known = kernels.map_or_else(Vec::new, |k| k.known(stack));
+    let mut groups: Vec<Group> = known.iter().map(kernel_group).collect();
+    groups.push(general(profile, system));
+    groups
+}
+
+fn kernel_group(set: &KnownSet) -> Group {
+    let path = format!("kernels.{}.{}.{}", set.kind, set.format, set.stack.name());
+    let pairs = set.fields.iter().zip(&set.values);
+    let knobs = pairs.map(|(field, value)| Knob {
+        path: format!("{path}.{}", field.key),
+        dimension: field.dimension,
+        bounds: [field.low, field.high],
+        start: *value,
+        show: field.show,
+    });
+    Group {
+        knobs: knobs.collect(),
+        from: set.from,
+        path,
+    }
+}
+
+/// Bounds of shares of a peak that are reached.
+const SHARE: [f64; 2] = [0.02, 1.0];
+
+/// Bounds of launches.
+const LAUNCH: [f64; 2] = [0.05e-6, 200e-6];
+
+fn general(profile: &Profile, system: &System) -> Group {
+    let settable = profile.settable();
+    let share = |start: f64| (Dimension::NONE, SHARE, start, show_share as fn(f64) -> String);
+    let time = |start: f64| (Dimension::TIME, LAUNCH, start, show_time as fn(f64) -> String);
+    let mut all = vec![
+        ("overhead.kernel".to_owned(), time(system.overhead.kernel.0)),
+        ("overhead.launch".to_owned(), time(system.overhead.launch.0)),
+    ];
+    for memory in &system.memories {
+        if let [port] = memory.ports.as_slice() {
+            all.push((format!("memory.{}.achievable", memory.name), share(port.achievable)));
+        }
+    }
+    for array in &system.arrays {
+        all.push((format!("array.{}.achievable", array.name), share(array.achievable)));
+    }
+    let knobs = all.into_iter().filter_map(|(path, (dimension, bounds, start, show))| {
+        settable.contains(&path).then_some(Knob {
+            path,
+            dimension,
+            bounds,
+            start,
+            show,
+        })
+    });
+    Group {
+        path: String::new(),
+        from: Origin::Own,
+        knobs: knobs.collect(),
+    }
+}
+
+fn show_share(value: f64) -> String {
+    format!("{value:.4}")
+}
+
+fn show_time(value: f64) -> String {
+    format!("{:.4} us", value * 1e6)
+}
