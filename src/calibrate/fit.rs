@@ -4,12 +4,13 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::cases::OpRow;
+use crate::hardware::kernels::Origin;
 use crate::hardware::{Profile, System};
 use crate::simulate::{Memo, Prepared, Replay};
 use crate::units::Quantity;
 
 use super::knob::{Group, Knob};
-use super::solve::{Effort, Residuals, cholesky, jacobian, minimize, solve};
+use super::solve::{Effort, Residuals, cholesky, jacobian, loss, minimize, solve};
 use super::split;
 
 /// A row that can be priced.
@@ -30,7 +31,10 @@ const EFFECT: f64 = 1e-4;
 /// Standard error, in the coefficient's range, above which the data do not tell its value.
 const TOO_WIDE: f64 = 0.5;
 
-/// Iterations of the fit, and of its repetitions for held-out rows.
+/// Iterations of a fit from each of its starts.
+const FIRST_ITERATIONS: usize = 12;
+
+/// Iterations that follow from the best of them.
 const ITERATIONS: usize = 40;
 
 /// A fitted coefficient.
@@ -38,7 +42,7 @@ const ITERATIONS: usize = 40;
 pub struct FittedKnob {
     /// What it is.
     pub knob: Knob,
-    /// Fitted value, in SI units; the one before where it was not fitted.
+    /// Fitted value, in SI units; the one it had where the fit started if it was not fitted.
     pub value: f64,
     /// Standard error, in SI units; `None` where it was not fitted.
     pub error: Option<f64>,
@@ -112,7 +116,7 @@ impl Residuals for Problem<'_, '_> {
 
 /// Which rows depend on a group: those whose prediction changes when its coefficients do.
 pub(super) fn dependents(model: &Model<'_>, rows: &[&Observed<'_>]) -> Vec<usize> {
-    let start = starts(model.knobs);
+    let start: Vec<f64> = model.knobs.iter().map(|k| k.place(k.start)).collect();
     let before = model.ratios(&start, rows);
     let mut depends = vec![false; rows.len()];
     // One coefficient after the other: moved together, their effects may cancel.
@@ -125,10 +129,6 @@ pub(super) fn dependents(model: &Model<'_>, rows: &[&Observed<'_>]) -> Vec<usize
         }
     }
     (0..rows.len()).filter(|i| depends[*i]).collect()
-}
-
-fn starts(knobs: &[Knob]) -> Vec<f64> {
-    knobs.iter().map(|knob| knob.place(knob.start)).collect()
 }
 
 fn probe(place: f64) -> f64 {
@@ -144,22 +144,43 @@ pub(super) struct Fit {
     pub(super) held_out: Vec<(usize, f64)>,
 }
 
-/// Coefficients that move predictions of these rows.
-pub(super) fn effective(model: &Model<'_>, rows: &[&Observed<'_>]) -> Vec<usize> {
-    let start = starts(model.knobs);
-    let before = model.ratios(&start, rows);
-    let mut free = Vec::new();
-    for at in 0..start.len() {
-        let mut moved = start.clone();
-        moved[at] = probe(start[at]);
-        let after = model.ratios(&moved, rows);
-        let changes = after.iter().zip(&before).map(|(a, b)| (a / b).ln().abs());
-        let sum: f64 = changes.filter(|c| c.is_finite()).sum();
-        if sum > EFFECT * rows.len() as f64 {
-            free.push(at);
+/// Coefficients that move predictions of these rows, at any of the starts.
+pub(super) fn effective(model: &Model<'_>, starts: &[Vec<f64>], rows: &[&Observed<'_>]) -> Vec<usize> {
+    let mut moves = vec![false; model.knobs.len()];
+    for start in starts {
+        let before = model.ratios(start, rows);
+        for (at, moves) in moves.iter_mut().enumerate().filter(|(_, moves)| !**moves) {
+            let mut moved = start.clone();
+            moved[at] = probe(start[at]);
+            let after = model.ratios(&moved, rows);
+            let changes = after.iter().zip(&before).map(|(a, b)| (a / b).ln().abs());
+            let sum: f64 = changes.filter(|c| c.is_finite()).sum();
+            *moves = sum > EFFECT * rows.len() as f64;
         }
     }
-    free
+    (0..moves.len()).filter(|at| moves[*at]).collect()
+}
+
+/// The best of a few iterations from each start, searched on from there.
+fn search(problem: &Problem<'_, '_>, starts: &[Vec<f64>], free: &[usize], polish: bool) -> Vec<f64> {
+    let first = Effort {
+        iterations: FIRST_ITERATIONS,
+        polish: false,
+    };
+    let mut best: Option<(f64, Vec<f64>)> = None;
+    for start in starts {
+        let point = minimize(problem, start, free, first);
+        let value = loss(&problem.at(&point));
+        if best.as_ref().is_none_or(|(least, _)| value < *least) {
+            best = Some((value, point));
+        }
+    }
+    let start = best.map_or_else(Vec::new, |(_, point)| point);
+    let effort = Effort {
+        iterations: ITERATIONS,
+        polish,
+    };
+    minimize(problem, &start, free, effort)
 }
 
 pub(super) fn fit(
@@ -169,26 +190,31 @@ pub(super) fn fit(
     sample: &[usize],
     effective: &[usize],
 ) -> Fit {
-    let start = starts(model.knobs);
+    let starts = group.starts();
     let sampled: Vec<&Observed<'_>> = sample.iter().map(|i| rows[*i]).collect();
     let problem = Problem {
         model,
         rows: &sampled,
     };
-    let effort = Effort {
-        iterations: ITERATIONS,
-        polish: true,
-    };
     let mut free = effective.to_vec();
-    let mut point = minimize(&problem, &start, &free, effort);
+    let mut point = search(&problem, &starts, &free, true);
     let mut errors = standard_errors(&problem, &point, &free);
     let is_told = |error: &Option<f64>| error.is_some_and(|e| e <= TOO_WIDE);
     if !errors.iter().all(is_told) {
         let told = free.iter().zip(&errors).filter(|(_, e)| is_told(e));
         free = told.map(|(at, _)| *at).collect();
-        point = minimize(&problem, &start, &free, effort);
+        let effort = Effort {
+            iterations: ITERATIONS,
+            polish: true,
+        };
+        point = minimize(&problem, &point, &free, effort);
         errors = standard_errors(&problem, &point, &free);
     }
+    // Values that were fitted to these rows before say nothing of rows that are held out.
+    let unseen = match (group.from, starts.as_slice()) {
+        (Origin::Own, [_, others @ ..]) if !others.is_empty() => others,
+        (Origin::Own | Origin::Default | Origin::Other, all) => all,
+    };
     let knobs = group.knobs.iter().enumerate().map(|(at, knob)| {
         let found = free.iter().position(|f| *f == at);
         let is_at_bound = point[at] <= 0.0 || point[at] >= 1.0;
@@ -203,7 +229,7 @@ pub(super) fn fit(
             (high - low) / 2.0
         });
         FittedKnob {
-            value: if found.is_some() { knob.value(point[at]) } else { knob.start },
+            value: knob.value(point[at]),
             knob: knob.clone(),
             error,
             state,
@@ -212,7 +238,7 @@ pub(super) fn fit(
     Fit {
         knobs: knobs.collect(),
         n_free: free.len(),
-        held_out: cross_validate(model, &sampled, sample, &start, &free),
+        held_out: cross_validate(model, &sampled, sample, unseen, effective),
         point,
     }
 }
@@ -242,12 +268,12 @@ fn standard_errors(problem: &Problem<'_, '_>, point: &[f64], free: &[usize]) -> 
         .collect()
 }
 
-/// Ratios of rows whose sites were held out of the fit, each fold fitted from the same start.
+/// Ratios of rows whose sites were held out of the fit, each fold fitted from the same starts.
 fn cross_validate(
     model: &Model<'_>,
     sampled: &[&Observed<'_>],
     sample: &[usize],
-    start: &[f64],
+    starts: &[Vec<f64>],
     free: &[usize],
 ) -> Vec<(usize, f64)> {
     let rows: Vec<&OpRow> = sampled.iter().map(|o| o.row).collect();
@@ -266,11 +292,7 @@ fn cross_validate(
             model,
             rows: &of(&fitted),
         };
-        let effort = Effort {
-            iterations: ITERATIONS,
-            polish: false,
-        };
-        let point = minimize(&problem, start, free, effort);
+        let point = search(&problem, starts, free, false);
         let ratios = model.ratios(&point, &of(&held));
         all.extend(held.iter().map(|i| sample[*i]).zip(ratios));
     }

@@ -67,7 +67,25 @@ pub struct Group {
     pub from: Origin,
     /// The coefficients.
     pub knobs: Vec<Knob>,
+    /// Values of other sets, where else a fit may start, in SI units.
+    pub others: Vec<Vec<f64>>,
 }
+
+impl Group {
+    /// Where a fit starts, as places: from the values before, and from some of the others.
+    pub(super) fn starts(&self) -> Vec<Vec<f64>> {
+        let own: Vec<f64> = self.knobs.iter().map(|knob| knob.start).collect();
+        let all = std::iter::once(&own).chain(self.others.iter().take(OTHER_STARTS));
+        let place = |values: &Vec<f64>| {
+            let pairs = self.knobs.iter().zip(values);
+            pairs.map(|(knob, value)| knob.place(*value)).collect()
+        };
+        all.map(place).collect()
+    }
+}
+
+/// Most starts besides the values before.
+const OTHER_STARTS: usize = 4;
 
 /// The sets of kernels that rows of a stack may be priced by, most specific first, then the chip's own
 /// achievable rates and overheads.
@@ -92,6 +110,7 @@ fn kernel_group(set: &KnownSet) -> Group {
     Group {
         knobs: knobs.collect(),
         from: set.from,
+        others: set.others.clone(),
         path,
     }
 }
@@ -131,6 +150,7 @@ fn general(profile: &Profile, system: &System) -> Group {
         path: String::new(),
         from: Origin::Own,
         knobs: knobs.collect(),
+        others: Vec::new(),
     }
 }
 

@@ -148,7 +148,7 @@ pub fn calibrate(
             left.retain(|i| !places.contains(i));
             let rows: Vec<&Observed<'_>> = places.iter().map(|i| all[*i]).collect();
             let name = group_name(&group);
-            let moving = effective(&model, &rows);
+            let moving = effective(&model, &group.starts(), &rows);
             let needed = LEAST_ROWS.max(ROWS_PER_KNOB * moving.len());
             if rows.len() < needed {
                 found.too_few.push((name, rows.len(), needed));

@@ -38,6 +38,8 @@ pub struct KnownSet {
     pub fields: &'static [Field],
     /// In SI units.
     pub values: Vec<f64>,
+    /// Values of other sets of the kind, those of the same format first: where else a fit may start.
+    pub others: Vec<Vec<f64>>,
 }
 
 /// Whose coefficients stand for a set.
@@ -228,9 +230,23 @@ impl<C: Coefficients> Sets<C> {
                 from,
                 fields: C::FIELDS,
                 values: set.values(),
+                others: self.others(*format, set),
             })
         });
         known.collect()
+    }
+
+    /// Values of sets other than this one, each once.
+    fn others(&self, format: C::Format, set: &C) -> Vec<Vec<f64>> {
+        let (same, rest): (Vec<_>, Vec<_>) = self.list.iter().partition(|e| e.format == format);
+        let mut all: Vec<Vec<f64>> = Vec::new();
+        for entry in same.into_iter().chain(rest) {
+            let values = entry.set.values();
+            if entry.set != *set && !all.contains(&values) {
+                all.push(values);
+            }
+        }
+        all
     }
 
     /// Takes all values into a hash.
