@@ -75,7 +75,10 @@ pub(super) struct Model<'a> {
 impl Model<'_> {
     /// The chip at a point; `None` if its description refuses it.
     pub(super) fn chip(&self, point: &[f64]) -> Option<System> {
-        let fixed = self.fixed.iter().map(|(path, value)| (path.as_str(), *value));
+        let fixed = self
+            .fixed
+            .iter()
+            .map(|(path, value)| (path.as_str(), *value));
         let pairs = self.knobs.iter().zip(point);
         let own = pairs.map(|(knob, place)| (knob.path.as_str(), knob.quantity(*place)));
         let values: Vec<(&str, Quantity)> = fixed.chain(own).collect();
@@ -132,7 +135,11 @@ pub(super) fn dependents(model: &Model<'_>, rows: &[&Observed<'_>]) -> Vec<usize
 }
 
 fn probe(place: f64) -> f64 {
-    if place > 0.5 { place - PROBE } else { place + PROBE }
+    if place > 0.5 {
+        place - PROBE
+    } else {
+        place + PROBE
+    }
 }
 
 /// The fit of a group, and predicted over measured of each row of the sample when its site was held out.
@@ -145,7 +152,11 @@ pub(super) struct Fit {
 }
 
 /// Coefficients that move predictions of these rows, at any of the starts.
-pub(super) fn effective(model: &Model<'_>, starts: &[Vec<f64>], rows: &[&Observed<'_>]) -> Vec<usize> {
+pub(super) fn effective(
+    model: &Model<'_>,
+    starts: &[Vec<f64>],
+    rows: &[&Observed<'_>],
+) -> Vec<usize> {
     let mut moves = vec![false; model.knobs.len()];
     for start in starts {
         let before = model.ratios(start, rows);
@@ -162,7 +173,12 @@ pub(super) fn effective(model: &Model<'_>, starts: &[Vec<f64>], rows: &[&Observe
 }
 
 /// The best of a few iterations from each start, searched on from there.
-fn search(problem: &Problem<'_, '_>, starts: &[Vec<f64>], free: &[usize], polish: bool) -> Vec<f64> {
+fn search(
+    problem: &Problem<'_, '_>,
+    starts: &[Vec<f64>],
+    free: &[usize],
+    polish: bool,
+) -> Vec<f64> {
     let first = Effort {
         iterations: FIRST_ITERATIONS,
         polish: false,
@@ -247,7 +263,11 @@ pub(super) fn fit(
 fn standard_errors(problem: &Problem<'_, '_>, point: &[f64], free: &[usize]) -> Vec<Option<f64>> {
     let residuals = problem.at(point);
     let slopes: Array2<f64> = jacobian(problem, point, &residuals, free);
-    let finite: Vec<f64> = residuals.iter().copied().filter(|r| r.is_finite()).collect();
+    let finite: Vec<f64> = residuals
+        .iter()
+        .copied()
+        .filter(|r| r.is_finite())
+        .collect();
     let freedom = finite.len().saturating_sub(free.len()).max(1) as f64;
     let variance = finite.iter().map(|r| r * r).sum::<f64>() / freedom;
     let mut normal = slopes.t().dot(&slopes);

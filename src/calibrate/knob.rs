@@ -123,29 +123,51 @@ const LAUNCH: [f64; 2] = [0.05e-6, 200e-6];
 
 fn general(profile: &Profile, system: &System) -> Group {
     let settable = profile.settable();
-    let share = |start: f64| (Dimension::NONE, SHARE, start, show_share as fn(f64) -> String);
-    let time = |start: f64| (Dimension::TIME, LAUNCH, start, show_time as fn(f64) -> String);
+    let share = |start: f64| {
+        (
+            Dimension::NONE,
+            SHARE,
+            start,
+            show_share as fn(f64) -> String,
+        )
+    };
+    let time = |start: f64| {
+        (
+            Dimension::TIME,
+            LAUNCH,
+            start,
+            show_time as fn(f64) -> String,
+        )
+    };
     let mut all = vec![
         ("overhead.kernel".to_owned(), time(system.overhead.kernel.0)),
         ("overhead.launch".to_owned(), time(system.overhead.launch.0)),
     ];
     for memory in &system.memories {
         if let [port] = memory.ports.as_slice() {
-            all.push((format!("memory.{}.achievable", memory.name), share(port.achievable)));
+            all.push((
+                format!("memory.{}.achievable", memory.name),
+                share(port.achievable),
+            ));
         }
     }
     for array in &system.arrays {
-        all.push((format!("array.{}.achievable", array.name), share(array.achievable)));
+        all.push((
+            format!("array.{}.achievable", array.name),
+            share(array.achievable),
+        ));
     }
-    let knobs = all.into_iter().filter_map(|(path, (dimension, bounds, start, show))| {
-        settable.contains(&path).then_some(Knob {
-            path,
-            dimension,
-            bounds,
-            start,
-            show,
-        })
-    });
+    let knobs = all
+        .into_iter()
+        .filter_map(|(path, (dimension, bounds, start, show))| {
+            settable.contains(&path).then_some(Knob {
+                path,
+                dimension,
+                bounds,
+                start,
+                show,
+            })
+        });
     Group {
         path: String::new(),
         from: Origin::Own,

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 use crate::cases::{Measured, replay};
 use crate::diag::{Code, Problem, Problems};
-use crate::hardware::{Profile, System};
 use crate::hardware::kernels::Origin;
+use crate::hardware::{Profile, System};
 use crate::simulate::Memo;
 use crate::units::Quantity;
 use crate::workload::Stack;
@@ -34,7 +34,11 @@ const LEAST_ROWS: usize = 20;
 const ROWS_PER_KNOB: usize = 3;
 
 /// Rows from which errors are stated by size: the bounds of the sizes in seconds, and their names.
-const SIZES: [(f64, &str); 3] = [(20e-6, "< 20 us"), (1e-3, "20 us - 1 ms"), (f64::INFINITY, "> 1 ms")];
+const SIZES: [(f64, &str); 3] = [
+    (20e-6, "< 20 us"),
+    (1e-3, "20 us - 1 ms"),
+    (f64::INFINITY, "> 1 ms"),
+];
 
 /// Settings of a calibration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +244,11 @@ fn table(
     type Key<'a> = (&'a str, &'a str, Stack);
     let mut groups: BTreeMap<Key<'_>, Vec<usize>> = BTreeMap::new();
     for (i, row) in rows.iter().enumerate() {
-        let key = (row.row.op.as_str(), row.row.dtype.as_str(), Stack::of(&row.row.stack));
+        let key = (
+            row.row.op.as_str(),
+            row.row.dtype.as_str(),
+            Stack::of(&row.row.stack),
+        );
         groups.entry(key).or_default().push(i);
     }
     let mut table = Vec::new();

@@ -72,7 +72,11 @@ pub(super) fn minimize(
             let found = problem.at(&next);
             let value = loss(&found);
             if value < best {
-                idle = if value < best * (1.0 - WORTH) { 0 } else { idle + 1 };
+                idle = if value < best * (1.0 - WORTH) {
+                    0
+                } else {
+                    idle + 1
+                };
                 (point, residuals, best) = (next, found, value);
                 damping = (damping * 0.3).max(1e-6);
                 taken = true;
@@ -104,12 +108,20 @@ pub(super) fn jacobian(
     let mut slopes = Array2::zeros((residuals.len(), free.len()));
     for (mut column, at) in slopes.axis_iter_mut(Axis(1)).zip(free) {
         let mut moved = point.to_vec();
-        let h = if point[*at] > 0.5 { -DIFFERENCE } else { DIFFERENCE };
+        let h = if point[*at] > 0.5 {
+            -DIFFERENCE
+        } else {
+            DIFFERENCE
+        };
         moved[*at] += h;
         let after = problem.at(&moved);
         for ((slope, new), old) in column.iter_mut().zip(&after).zip(residuals) {
             let difference = (new - old) / h;
-            *slope = if difference.is_finite() { difference } else { 0.0 };
+            *slope = if difference.is_finite() {
+                difference
+            } else {
+                0.0
+            };
         }
     }
     slopes
@@ -134,7 +146,8 @@ fn step(
     }
     for (i, at) in free.iter().enumerate() {
         // At a bound and pushed against it: it stays.
-        let is_held = (point[*at] <= 0.0 && gradient[i] > 0.0) || (point[*at] >= 1.0 && gradient[i] < 0.0);
+        let is_held =
+            (point[*at] <= 0.0 && gradient[i] > 0.0) || (point[*at] >= 1.0 && gradient[i] < 0.0);
         let diagonal = normal[[i, i]];
         if is_held || diagonal <= 1e-12 * largest {
             normal.row_mut(i).fill(0.0);
@@ -147,11 +160,19 @@ fn step(
     let held: Vec<bool> = free
         .iter()
         .enumerate()
-        .map(|(i, at)| (point[*at] <= 0.0 && gradient[i] > 0.0) || (point[*at] >= 1.0 && gradient[i] < 0.0))
+        .map(|(i, at)| {
+            (point[*at] <= 0.0 && gradient[i] > 0.0) || (point[*at] >= 1.0 && gradient[i] < 0.0)
+        })
         .collect();
     let factor = cholesky(normal)?;
     let solved = solve(&factor, &gradient);
-    Some(solved.iter().zip(held).map(|(d, held)| if held { 0.0 } else { -d }).collect())
+    Some(
+        solved
+            .iter()
+            .zip(held)
+            .map(|(d, held)| if held { 0.0 } else { -d })
+            .collect(),
+    )
 }
 
 /// `L` of `A = L Lᵀ`; `None` if `A` is not positive definite.

@@ -42,7 +42,13 @@ pub(super) fn folds(rows: &[&OpRow]) -> Vec<usize> {
     let of_row = |row: &OpRow| (hash(&format!("{} {}", row.op, row.shape)) % FOLDS as u64) as usize;
     let pairs = rows.iter().zip(&sites);
     pairs
-        .map(|(row, site)| if is_by_site { of_site(site) } else { of_row(row) })
+        .map(|(row, site)| {
+            if is_by_site {
+                of_site(site)
+            } else {
+                of_row(row)
+            }
+        })
         .collect()
 }
 
@@ -51,7 +57,15 @@ pub(super) fn sample(rows: &[&OpRow], n: usize) -> Vec<usize> {
     let mut all: Vec<(u64, usize)> = rows
         .iter()
         .enumerate()
-        .map(|(i, row)| (hash(&format!("{} {} {} {}", row.op, row.dtype, row.regime, row.shape)), i))
+        .map(|(i, row)| {
+            (
+                hash(&format!(
+                    "{} {} {} {}",
+                    row.op, row.dtype, row.regime, row.shape
+                )),
+                i,
+            )
+        })
         .collect();
     all.sort_unstable();
     all.truncate(n);

@@ -99,5 +99,7 @@ fn not_a_figure(name: &str, text: &str, table: &Table, row: usize, column: &str)
         Some(span) => problem.at(&Source::new(name, text), &span),
         None => problem,
     };
-    problem.help("times are in microseconds, power in watts; leave a cell empty if it was not measured")
+    problem.help(
+        "times are in microseconds, power in watts; leave a cell empty if it was not measured",
+    )
 }

@@ -25,7 +25,9 @@ pub(super) fn command(
         return Err(nothing(&source.name, profile.name(), table.n_others).into());
     }
     let settings = Settings {
-        most_rows: args.rows.map_or(Settings::default().most_rows, |n| n as usize),
+        most_rows: args
+            .rows
+            .map_or(Settings::default().most_rows, |n| n as usize),
     };
     let found = calibrate(&profile, &table.rows, settings)?;
     let document = CalibrationDocument::new(profile.name(), &source.name, &found);
@@ -77,7 +79,9 @@ fn nothing(table: &str, chip: &str, n_others: usize) -> Problem {
             .note(format!("{n_others} rows name other chips in column `chip`"))
             .help("name the chip with --on as the table does, or leave the column out")
     } else {
-        problem.help("each row needs op, dtype, shape and us; python/measure_gpu.py writes such a table")
+        problem.help(
+            "each row needs op, dtype, shape and us; python/measure_gpu.py writes such a table",
+        )
     }
 }
 
@@ -94,7 +98,10 @@ fn error_table(chip: &str, found: &Calibration) -> Table {
         ("after", "after"),
         ("held_out", "held out"),
     ] {
-        columns.push(Column::number(format!("{key}_mean"), format!("{header}: mean")));
+        columns.push(Column::number(
+            format!("{key}_mean"),
+            format!("{header}: mean"),
+        ));
         columns.push(Column::number(format!("{key}_median"), "median"));
     }
     let title = format!("Errors of {chip}, |predicted/measured - 1|");
@@ -161,7 +168,9 @@ fn coefficient_table(found: &Calibration, all: bool) -> Table {
 fn remarks(found: &Calibration, n_others: usize, n_empty: usize, console: &Console) {
     let mut text = String::new();
     for (name, rows, needed) in &found.too_few {
-        text.push_str(&format!("left as it is: {name}, {rows} rows where {needed} are needed\n"));
+        text.push_str(&format!(
+            "left as it is: {name}, {rows} rows where {needed} are needed\n"
+        ));
     }
     for (reason, n) in &found.unpriced {
         text.push_str(&format!("{n} rows not priced: {reason}\n"));

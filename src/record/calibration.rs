@@ -168,7 +168,11 @@ pub fn overlay(chip: &str, measured: &str, found: &Calibration, command: &[Strin
 
 fn summary(group: &FittedGroup) -> String {
     let shown = |errors: &Option<Errors>| match errors {
-        Some(e) => format!("{:.1} % mean, {:.1} % median", e.mean * 100.0, e.median * 100.0),
+        Some(e) => format!(
+            "{:.1} % mean, {:.1} % median",
+            e.mean * 100.0,
+            e.median * 100.0
+        ),
         None => "n/a".to_owned(),
     };
     let name = if group.path.is_empty() {
@@ -204,7 +208,9 @@ fn kernel_set(group: &FittedGroup) -> String {
 /// Figures of the chip itself, as tables of its sections and components.
 fn own_figures(knobs: &[FittedKnob]) -> String {
     let mut text = String::new();
-    let fitted = knobs.iter().filter(|k| matches!(k.state, State::Fitted | State::AtBound));
+    let fitted = knobs
+        .iter()
+        .filter(|k| matches!(k.state, State::Fitted | State::AtBound));
     let mut last = String::new();
     for knob in fitted {
         let parts: Vec<&str> = knob.knob.path.split('.').collect();

@@ -1,3 +1,5 @@
+//! Fits with known answers.
+
 use super::*;
 
 /// `r = a x - b`, row by row.
@@ -9,7 +11,11 @@ struct Linear {
 impl Residuals for Linear {
     fn at(&self, point: &[f64]) -> Vec<f64> {
         let dot = |row: &Vec<f64>| row.iter().zip(point).map(|(a, x)| a * x).sum::<f64>();
-        self.a.iter().zip(&self.b).map(|(row, b)| dot(row) - b).collect()
+        self.a
+            .iter()
+            .zip(&self.b)
+            .map(|(row, b)| dot(row) - b)
+            .collect()
     }
 }
 
@@ -33,7 +39,12 @@ fn a_line_through_points_with_one_far_off() {
 #[test]
 fn a_minimum_beyond_a_bound_ends_at_the_bound() {
     // Alone the second would be 1.5; held at 1, the first stays the median of what is left.
-    let a = vec![vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0], vec![0.0, 1.0]];
+    let a = vec![
+        vec![1.0, 0.0],
+        vec![1.0, 0.0],
+        vec![0.0, 1.0],
+        vec![0.0, 1.0],
+    ];
     let found = minimize(
         &Linear {
             a,

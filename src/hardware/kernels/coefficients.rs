@@ -257,7 +257,9 @@ impl<C: Coefficients> Sets<C> {
             for value in entry.set.values() {
                 value.to_bits().hash(state);
             }
-            let accuracy = entry.accuracy.map(|a| [a.mean, a.median, a.p90, a.rows as f64]);
+            let accuracy = entry
+                .accuracy
+                .map(|a| [a.mean, a.median, a.p90, a.rows as f64]);
             accuracy.map(|a| a.map(f64::to_bits)).hash(state);
         }
     }
