@@ -194,17 +194,55 @@ fn a_table_of_measurements() {
                 gemm,bf16,m=1;n=2;k=3,,h100-sxm,1980\n\
                 gemm,bf16,m=1;n=2;k=3,5,l4,1980\n\
                 gemm,bf16,m=1;n=2;k=3,6,,\n";
-    let table = read_measured("m.csv", text, "h100-sxm").unwrap_or_else(|p| panic!("{p}"));
+    let table = read_measured("m.csv", text, Some("h100-sxm")).unwrap_or_else(|p| panic!("{p}"));
     assert_eq!((table.rows.len(), table.n_empty, table.n_others), (2, 1, 1));
     assert!((table.rows[1].latency.0 - 6e-6).abs() < 1e-15);
 
     let wrong = text.replace(",4.5,", ",-4.5,").replace(",6,", ",fast,");
-    let problems = read_measured("m.csv", &wrong, "h100-sxm").expect_err("no times");
+    let problems = read_measured("m.csv", &wrong, Some("h100-sxm")).expect_err("no times");
     let text = problems.to_string();
     assert_eq!(problems.0.len(), 2, "{text}");
     assert!(
         text.contains("m.csv:2") && text.contains("m.csv:5"),
         "{text}"
     );
-    assert!(read_measured("m.csv", "op,dtype,shape\n", "h100-sxm").is_err());
+    assert!(read_measured("m.csv", "op,dtype,shape\n", Some("h100-sxm")).is_err());
+}
+
+#[test]
+fn a_score_is_the_error_of_each_group() {
+    use wattline::calibrate::{bands, score, score_table};
+    use wattline::units::{Seconds, Watts};
+
+    let chip = profile("h100-sxm", &[]);
+    let mut measured = measure(&chip, gemms("vllm").into_iter().take(4).collect());
+    // Predictions are 1 / 1.25 and 1 / 0.8 of these, and half of the power.
+    for (i, one) in measured.iter_mut().enumerate() {
+        let factor = if i % 2 == 0 { 1.25 } else { 0.8 };
+        one.latency = Seconds(one.latency.0 * factor);
+    }
+    let prices = ops(&[measured[0].row.clone()], &|_| {
+        chip.evaluate().map(|(s, _)| s)
+    });
+    let power = prices[0]
+        .as_ref()
+        .ok()
+        .and_then(|p| p.power)
+        .expect("has power");
+    measured[0].power = Some(Watts(power.0 * 2.0));
+    let scored = score(&measured, &|_| chip.evaluate().map(|(system, _)| system));
+    let table = score_table(&scored);
+    assert_eq!((table[0].size, table[0].n), ("", 4));
+    let latency = table[0].latency.expect("is priced");
+    assert!((latency.mean - 0.225).abs() < 1e-9, "{latency:?}");
+    let power = table[0].power.expect("is measured");
+    assert!((power.mean - 0.5).abs() < 1e-9 && power.n == 1, "{power:?}");
+    let of_sizes: usize = table[1..].iter().map(|row| row.n).sum();
+    assert_eq!(of_sizes, 4);
+
+    let text = "chip,op,dtype,stack,latency_percent,power_percent\na,gemm,bf16,vllm,5,\nb,ln,fp32,,7.5,2\n";
+    let bands = bands(text).unwrap_or_else(|p| panic!("{p}"));
+    assert!((bands[0].latency - 0.05).abs() < 1e-12 && bands[0].power.is_none());
+    assert_eq!(bands[1].power, Some(0.02));
+    assert!(wattline::calibrate::bands("chip\na\n").is_err());
 }

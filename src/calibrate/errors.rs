@@ -1,5 +1,12 @@
 //! Errors of predictions, as shares of what was measured.
 
+/// Sizes by which errors are stated: the end of each in seconds, and its name.
+pub const SIZES: [(f64, &str); 3] = [
+    (20e-6, "< 20 us"),
+    (1e-3, "20 us - 1 ms"),
+    (f64::INFINITY, "> 1 ms"),
+];
+
 /// How far predictions are from measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Errors {

@@ -37,17 +37,29 @@ pub struct MeasuredTable {
 
 /// Reads measurements: a CSV table with `op,dtype,shape,us` and, if known, `chip,stack,regime,power_w`.
 ///
-/// A row without a chip is taken to be of the one asked for; other columns are notes and not read.
+/// With `chip` a row without a chip is taken to be of it, and those of others are left out; without it
+/// every row must name its chip. Other columns are notes and not read.
 ///
 /// # Errors
 /// E0103 for missing columns, E0105 for a time or power that is none, E0109 if the text is not a table.
-pub fn read_measured(name: &str, text: &str, chip: &str) -> Result<MeasuredTable, Problems> {
-    let table = Table::read(name, text, &COLUMNS)?;
+pub fn read_measured(
+    name: &str,
+    text: &str,
+    chip: Option<&str>,
+) -> Result<MeasuredTable, Problems> {
+    let with_chip = [&["chip"], COLUMNS.as_slice()].concat();
+    let columns = if chip.is_some() {
+        &COLUMNS
+    } else {
+        with_chip.as_slice()
+    };
+    let table = Table::read(name, text, columns)?;
     let mut found = MeasuredTable::default();
     let mut problems = Problems::new();
     for i in 0..table.len() {
         let cell = |column: &str| table.cell(i, column);
-        if !matches!(cell("chip"), "" | "custom") && cell("chip") != chip {
+        let named = Some(cell("chip")).filter(|name| !name.is_empty());
+        if chip.is_some() && named.is_some() && named != chip {
             found.n_others += 1;
             continue;
         }
@@ -73,7 +85,7 @@ pub fn read_measured(name: &str, text: &str, chip: &str) -> Result<MeasuredTable
         if let Some(latency) = latency {
             found.rows.push(Measured {
                 row: OpRow {
-                    chip: chip.to_owned(),
+                    chip: chip.or(named).unwrap_or_default().to_owned(),
                     stack: word("stack"),
                     regime: word("regime"),
                     op: word("op"),

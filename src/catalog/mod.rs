@@ -16,8 +16,10 @@ mod embedded;
 mod entry;
 mod file;
 mod lookup;
+mod measured;
 
 pub use entry::{Base, Content, Entry, Kind};
 pub use lookup::{
     beside, chip, chips, kernel_families, kernel_family, model, models, problem, sweep, table,
 };
+pub use measured::{measured_bands, measured_operators};

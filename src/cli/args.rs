@@ -54,6 +54,13 @@ Examples:
   wattline map examples/conv.toml --on edge-npu --set glb='256 KiB' --json
 ";
 
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  wattline validate                                  the measurements that come with the command
+  wattline validate --op gemm -v                     one operator, by size
+  wattline validate measured.csv --on my-chip.toml -o reports/mine
+";
+
 const CALIBRATE_EXAMPLES: &str = "\
 Examples:
   wattline calibrate measured.csv --on h100-sxm
@@ -175,6 +182,8 @@ pub(super) enum Command {
     Ops(OpsArgs),
     /// Fits a chip's coefficients to measurements of it, and says how far off shapes are that were held out
     Calibrate(CalibrateArgs),
+    /// Predictions against measured figures (exit 1: an error is above its stated band)
+    Validate(ValidateArgs),
     /// The catalog and the vocabulary
     List(ListArgs),
     /// Reads chip and model files and reports every problem, without simulating (exit 1: findings)
@@ -414,6 +423,23 @@ pub(super) struct CalibrateArgs {
     pub(super) rows: Option<u32>,
     /// Where the fitted chip goes: a file that extends CHIP
     #[arg(short = 'o', long = "out", value_name = "OVERLAY.toml")]
+    pub(super) path: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(before_help = VALIDATE_EXAMPLES)]
+pub(super) struct ValidateArgs {
+    /// Columns: chip, op, dtype, shape, us; if known stack, regime, power_w [default: those of the command]
+    #[arg(value_name = "MEASURED.csv")]
+    pub(super) table: Option<String>,
+    /// Only this chip: catalog name, or path to chip.toml
+    #[arg(long, value_name = "CHIP")]
+    pub(super) on: Option<String>,
+    /// Only this operator
+    #[arg(long)]
+    pub(super) op: Option<String>,
+    /// Write validation.csv, validation.md and plots of predicted against measured into a folder
+    #[arg(short = 'o', long = "out", value_name = "FOLDER")]
     pub(super) path: Option<PathBuf>,
 }
 

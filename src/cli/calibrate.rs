@@ -20,7 +20,7 @@ pub(super) fn command(
 ) -> Result<Answer, Problems> {
     let profile = profile(args)?;
     let source = catalog::table(&args.table)?.source()?;
-    let table = read_measured(&source.name, &source.text, profile.name())?;
+    let table = read_measured(&source.name, &source.text, Some(profile.name()))?;
     if table.rows.is_empty() {
         return Err(nothing(&source.name, profile.name(), table.n_others).into());
     }

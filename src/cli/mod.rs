@@ -34,5 +34,6 @@ mod sweep;
 mod sweep_plot;
 mod sweep_text;
 mod tables;
+mod validate;
 
 pub use start::{call, main};

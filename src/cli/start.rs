@@ -13,7 +13,7 @@ use crate::record::{self, ProblemsDocument};
 
 use super::args::{Arguments, Command, CompletionsArgs, Format};
 use super::console::Console;
-use super::{calibrate, check, explain, fit, list, map, run, show, sweep, tables};
+use super::{calibrate, check, explain, fit, list, map, run, show, sweep, tables, validate};
 
 /// What a command that worked says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,7 @@ fn execute(parsed: &Arguments, arguments: &[OsString]) -> u8 {
         Command::Map(args) => map::command(args, &console),
         Command::Ops(args) => tables::ops(args, &console),
         Command::Calibrate(args) => calibrate::command(args, &console, &words),
+        Command::Validate(args) => validate::command(args, &console, &words),
         Command::List(args) => list::command(args, &console),
         Command::Check(args) => check::command(args, &console),
         Command::Explain(args) => explain::command(args, &console),

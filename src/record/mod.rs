@@ -27,6 +27,7 @@ mod sweep;
 mod sweep_rows;
 mod table;
 mod totals;
+mod validation;
 mod write;
 
 pub use blocks::BlockPart;
@@ -51,4 +52,5 @@ pub use sweep::{AxisPart, SweepDocument, SweepJob, SweepManifest};
 pub use sweep_rows::{PointRow, metric_key, points_csv, points_jsonl};
 pub use table::operators_csv;
 pub use totals::{CoveragePart, PhasePart, TotalsPart};
+pub use validation::{ScorePart, ValidationDocument};
 pub use write::{create_folder, write_file};

@@ -1,4 +1,5 @@
-//! Plots for papers as SVG text or PNG bytes: roofline, time and energy bars, Pareto scatter.
+//! Plots for papers as SVG text or PNG bytes: roofline, time and energy bars, Pareto scatter, predicted
+//! against measured.
 //!
 //! The typeface is embedded; nothing of the system is used, and equal input gives equal bytes.
 //! Colors are told apart by color-blind readers. Values that cannot be drawn are left out and counted
@@ -24,6 +25,7 @@
 //! assert!(svg.contains("conv1"));
 //! ```
 
+mod agreement;
 mod axis;
 mod bars;
 mod color;
@@ -39,6 +41,7 @@ mod scatter;
 mod scene;
 mod svg;
 
+pub use agreement::{Agreement, AgreementPoint};
 pub use bars::{BarGroup, BarPanel, Bars};
 pub use render::{Plot, PlotError, png, svg};
 pub use roofline::{RoofPoint, Roofline};

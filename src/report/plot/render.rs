@@ -1,5 +1,6 @@
 //! From a plot to a file's content.
 
+use super::agreement::Agreement;
 use super::bars::Bars;
 use super::roofline::Roofline;
 use super::scatter::Scatter;
@@ -15,6 +16,8 @@ pub enum Plot {
     Bars(Bars),
     /// Design points and their front.
     Scatter(Scatter),
+    /// Predictions against measurements.
+    Agreement(Agreement),
 }
 
 /// Why there is no picture.
@@ -71,6 +74,7 @@ fn scene(plot: &Plot) -> Result<Scene, PlotError> {
         Plot::Roofline(roofline) => roofline.scene(),
         Plot::Bars(bars) => bars.scene(),
         Plot::Scatter(scatter) => scatter.scene(),
+        Plot::Agreement(agreement) => agreement.scene(),
     }
 }
 
