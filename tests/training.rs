@@ -8,8 +8,8 @@ use wattline::hardware::{Profile, System};
 use wattline::import;
 use wattline::simulate::{Estimate, Fidelity, Memo, Task, binding, memory_use, run};
 use wattline::workload::{
-    ConvDim, Dtype, Einsum, Experts, OpGraph, OpKind, Operator, Phase, Recurrence, Role, Scan,
-    Scenario, Slot, Software, Stage, Tensor, TensorId, Workload, train,
+    ConvDim, Dtype, Einsum, Experts, Loads, OpGraph, OpKind, Operator, Phase, Recurrence, Role,
+    Scan, Scenario, Slot, Software, Stage, Tensor, TensorId, Workload, train,
 };
 
 fn model(name: &str) -> Workload {
@@ -522,8 +522,9 @@ fn experts_get_gradients_of_the_rows_that_went_to_them() {
     chain.add("route", route, &["scores"], &["chosen"]);
     let experts = OpKind::Experts(Experts {
         experts: 8,
-        touched: 8.0,
+        loads: Loads::even(8.0, 128.0),
         rows: 128,
+        routed: 128,
         n: 48,
         k: 32,
         dtype: Dtype::Bf16,

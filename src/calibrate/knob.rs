@@ -87,11 +87,15 @@ impl Group {
 /// Most starts besides the values before.
 const OTHER_STARTS: usize = 4;
 
-/// The sets of kernels that rows of a stack may be priced by, most specific first, then the chip's own
-/// achievable rates and overheads.
+/// The sets of kernels that rows of a stack may be priced by, then the chip's own achievable rates and overheads.
+///
+/// Formats without a set come first, special ones before those that stand in for them: once a format has a
+/// set, its rows no longer depend on that of another one.
 pub(super) fn groups(profile: &Profile, system: &System, stack: Stack) -> Vec<Group> {
     let kernels = system.kernels.as_deref();
-    let known = kernels.map_or_else(Vec::new, |k| k.known(stack));
+    let mut known = kernels.map_or_else(Vec::new, |k| k.known(stack));
+    known.reverse();
+    known.sort_by_key(|set| set.from != Origin::Other);
     let mut groups: Vec<Group> = known.iter().map(kernel_group).collect();
     groups.push(general(profile, system));
     groups

@@ -1,17 +1,20 @@
 //! Rows of whole parts of a layer: routed experts, recurrences and their convolution, latent attention.
 
 use crate::workload::{
-    Attention, Dtype, Experts, Mask, OpGraph, OpKind, Popularity, Recurrence, Role, Scan,
-    VectorWork,
+    Attention, Dtype, Experts, Mask, OpGraph, OpKind, Recurrence, Role, Scan, VectorWork,
 };
 
 use super::op_graph::{Builder, QUANTIZE_OPS, plain_dtype, precision};
+use super::routing::{Routing, Spread};
 use super::shape::elements;
 use super::unpriced::short;
 use super::{OpRow, Shape, Unpriced};
 
 /// Operations per result of a gated nonlinearity: SiLU and the product. Source: derived.
 const GATE_OPS: f64 = 5.0;
+
+/// Most experts of a row: their loads are counted one by one.
+const MOST_EXPERTS: u64 = 1 << 16;
 
 /// The share of one GPU in a routed block: products with gate, nonlinearity, product back, weighted sum.
 ///
@@ -29,15 +32,15 @@ pub(super) fn moe(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
     if top_k > experts || experts % ep != 0 || inter % tp != 0 {
         return Err(Unpriced::Contradiction("experts or widths do not divide"));
     }
-    let popularity = match shape.text("distribution")? {
-        "balanced" => Popularity::new(experts, top_k, 1.0),
+    let spread = match shape.text("distribution")? {
+        "balanced" => Spread::Balanced,
         other => {
             let exponent = other
                 .strip_prefix("power_law_")
                 .and_then(|a| a.parse().ok());
             let exponent = exponent.filter(|a: &f64| (0.0..=10.0).contains(a));
             let exponent = exponent.ok_or_else(|| Unpriced::NotANumber("distribution".into()))?;
-            Popularity::falling(experts, top_k, exponent)
+            Spread::PowerLaw(exponent)
         }
     };
     let p = precision(&row.dtype)?;
@@ -45,11 +48,19 @@ pub(super) fn moe(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
     let weights = p.weights.unwrap_or(stored);
     let dtype = p.product(weights, stored);
     let (mine, width) = (experts / ep, inter / tp);
-    // Popular experts are spread evenly over the GPUs.
-    let rows = ((tokens * top_k) as f64 / ep as f64).ceil() as u64;
-    let touched = (popularity.touched(tokens as f64) / ep as f64)
-        .min(rows as f64)
-        .max(1.0);
+    let routed = elements(&[tokens, top_k]).map(|_| tokens * top_k)?;
+    if experts > MOST_EXPERTS {
+        return Err(Unpriced::OutOfRange("experts".into()));
+    }
+    let routing = Routing {
+        tokens,
+        top_k,
+        experts,
+        chips: ep,
+        spread,
+    };
+    let (rows, loads) = routing.busiest();
+    let rows = rows.max(1);
     for sizes in [
         [mine, hidden, 2 * width],
         [1, rows, hidden],
@@ -69,8 +80,9 @@ pub(super) fn moe(row: &OpRow, shape: &Shape) -> Result<OpGraph, Unpriced> {
     let product = |n, k| {
         OpKind::Experts(Experts {
             experts: mine,
-            touched,
+            loads,
             rows,
+            routed,
             n,
             k,
             dtype,

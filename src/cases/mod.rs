@@ -16,6 +16,7 @@ mod models;
 mod op_graph;
 mod op_table;
 mod ops;
+mod routing;
 mod shape;
 mod table;
 mod unpriced;

@@ -2,12 +2,15 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::cost::gpu::{AttentionCall, appends, library_attention};
-use crate::cost::{Cost, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector};
+use crate::cost::gpu::{AttentionCall, appends, library_attention, library_experts};
+use crate::cost::{
+    Cost, Operands, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector,
+};
 use crate::hardware::System;
 use crate::mapper::{
     NoMapping, NotRowStationary, Objective, Request, best_of, candidates, price_row_stationary,
 };
+use crate::mapping::Chain;
 use crate::schedule::Fusion;
 use crate::units::Bytes;
 use crate::workload::{
@@ -52,6 +55,8 @@ pub(super) enum Question {
     Free,
     Product {
         einsum: Box<Einsum>,
+        /// Weights among which rows choose, if they do.
+        experts: Option<Box<Experts>>,
         executed: Dtype,
         widths: Widths,
         compulsory: Traffic,
@@ -88,10 +93,11 @@ impl Question {
     ) -> Self {
         match &op.kind {
             OpKind::Einsum { einsum, dtype } => {
-                Self::product(graph, system, op, einsum.clone(), *dtype)
+                Self::product(graph, system, op, einsum.clone(), None, *dtype)
             }
             OpKind::Experts(experts) => {
-                Self::product(graph, system, op, grouped(experts), experts.dtype)
+                let dtype = experts.dtype;
+                Self::product(graph, system, op, grouped(experts), Some(experts), dtype)
             }
             OpKind::Scan(scan) => Self::Scan {
                 scan: *scan,
@@ -159,6 +165,7 @@ impl Question {
         system: &System,
         op: &Operator,
         einsum: Einsum,
+        experts: Option<&Experts>,
         dtype: Dtype,
     ) -> Self {
         let executed = system.executed_as(dtype);
@@ -172,6 +179,7 @@ impl Question {
         let result_width = result.map_or(executed.stored_bytes(), on_chip_width);
         Self::Product {
             einsum: Box::new(einsum),
+            experts: experts.map(|e| Box::new(*e)),
             executed,
             widths: Widths {
                 lhs: stored(Slot::Lhs as usize),
@@ -245,12 +253,23 @@ impl Question {
             Self::Free => Ok(Cost::free(system)),
             Self::Product {
                 einsum,
+                experts,
                 executed,
                 widths,
                 compulsory,
                 zeros,
             } => {
                 let none = Zeros::none();
+                if let Some(experts) = experts {
+                    let operands = Operands {
+                        widths,
+                        compulsory: *compulsory,
+                        zeros: zeros.as_deref().unwrap_or(&none),
+                    };
+                    if let Some(cost) = of_experts(system, *executed, stack, experts, operands) {
+                        return Ok(cost);
+                    }
+                }
                 let request = Request {
                     einsum,
                     dtype: *executed,
@@ -326,9 +345,23 @@ fn op_carrier(graph: &OpGraph, fusion: &Fusion, op: &Operator) -> Option<OpId> {
     fusion.carrier(graph.producer(*output)?)
 }
 
+/// The kernel of a library, where the chip has one.
+fn of_experts(
+    system: &System,
+    dtype: Dtype,
+    stack: Stack,
+    experts: &Experts,
+    operands: Operands<'_>,
+) -> Option<Cost> {
+    system.kernels.as_deref()?;
+    let array = system.arrays.iter().position(|a| a.peak(dtype).is_some())?;
+    let chain = Chain::of(system, array);
+    library_experts(system, &chain, dtype, stack, experts, operands)
+}
+
 /// Rows sorted by their weight: one product for each weight that is touched.
 fn grouped(experts: &Experts) -> Einsum {
-    let groups = experts.touched.round().max(1.0);
+    let groups = experts.loads.touched().round().max(1.0);
     let rows = (experts.rows as f64 / groups).ceil().max(1.0);
     Einsum::matmul(groups as u64, rows as u64, experts.n, experts.k)
 }
@@ -365,12 +398,17 @@ impl Hash for Question {
             Self::Free => {}
             Self::Product {
                 einsum,
+                experts,
                 executed,
                 widths,
                 compulsory,
                 zeros,
             } => {
                 einsum.hash(state);
+                let experts = experts.as_deref();
+                experts
+                    .map(|e| (e.loads.bits(), e.rows, e.routed))
+                    .hash(state);
                 executed.hash(state);
                 for width in [widths.lhs, widths.rhs, widths.partial, widths.result] {
                     width.to_bits().hash(state);

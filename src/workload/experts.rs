@@ -7,10 +7,12 @@ use super::Dtype;
 pub struct Experts {
     /// Weights that are resident.
     pub experts: u64,
-    /// Weights that at least one row goes to, expected.
-    pub touched: f64,
+    /// How many rows go to each, expected.
+    pub loads: Loads,
     /// Rows: tokens times experts per token.
     pub rows: u64,
+    /// Rows of all chips among which the weights are shared out; `rows` on a chip that has all of them.
+    pub routed: u64,
     /// Width of the result.
     pub n: u64,
     /// Width of the input.
@@ -23,6 +25,72 @@ impl Experts {
     /// Multiply-accumulates: every row meets one weight.
     pub fn macs(&self) -> f64 {
         self.rows as f64 * self.n as f64 * self.k as f64
+    }
+}
+
+/// Rows of the weights that at least one row goes to, in sixteen bins of equally many weights, the busiest
+/// first: what tells how many tiles the rows of all of them fill.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loads {
+    /// Weights that at least one row goes to, expected.
+    touched: f64,
+    /// Mean rows of a weight of each bin.
+    bins: [f64; N_BINS],
+}
+
+const N_BINS: usize = 16;
+
+impl Loads {
+    /// As many rows for each of some weights.
+    pub fn even(touched: f64, rows: f64) -> Self {
+        Self {
+            touched,
+            bins: [rows / touched.max(1e-12); N_BINS],
+        }
+    }
+
+    /// Of weights that are chosen with a chance and then have a mean number of rows: `(chance, rows)`.
+    pub fn of(weights: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        let mut weights: Vec<(f64, f64)> = weights.into_iter().filter(|w| w.0 > 0.0).collect();
+        weights.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let touched: f64 = weights.iter().map(|w| w.0).sum();
+        let width = touched / N_BINS as f64;
+        let mut bins = [0.0; N_BINS];
+        let (mut bin, mut room) = (0, width);
+        for (mut chance, rows) in weights {
+            while chance > 0.0 && bin < N_BINS {
+                let part = chance.min(room);
+                bins[bin] += part * rows / width;
+                chance -= part;
+                room -= part;
+                // What is left of the last bin is rounding.
+                if room <= width * 1e-12 {
+                    bin += 1;
+                    room = width;
+                }
+            }
+        }
+        Self { touched, bins }
+    }
+
+    /// Weights that at least one row goes to, expected.
+    pub fn touched(&self) -> f64 {
+        self.touched
+    }
+
+    /// Tiles of so many rows that all rows fill, each tile with rows of one weight.
+    pub fn tiles(&self, rows: f64) -> f64 {
+        let filled: f64 = self.bins.iter().map(|load| (load / rows).ceil()).sum();
+        self.touched * filled / N_BINS as f64
+    }
+
+    /// Bits that tell loads apart.
+    pub(crate) fn bits(&self) -> [u64; N_BINS + 1] {
+        let mut bits = [self.touched.to_bits(); N_BINS + 1];
+        for (bit, load) in bits.iter_mut().zip(&self.bins) {
+            *bit = load.to_bits();
+        }
+        bits
     }
 }
 
@@ -70,9 +138,25 @@ impl Popularity {
     ///
     /// Source: derived, tokens independent of each other.
     pub fn touched(&self, tokens: f64) -> f64 {
-        let missed = |p: &f64| 1.0 - (1.0 - p).powf(tokens);
-        self.chances.iter().map(missed).sum()
+        self.chances.iter().map(|p| chosen(*p, tokens)).sum()
     }
+
+    /// Rows of the experts that at least one of `tokens` goes to: an expert that is chosen at all has
+    /// `tokens p / (1 - (1 - p)^tokens)` of them.
+    ///
+    /// Source: derived, tokens independent of each other.
+    pub fn loads(&self, tokens: f64) -> Loads {
+        let chances = self.chances.iter().filter(|p| **p > 0.0);
+        Loads::of(chances.map(|p| {
+            let chance = chosen(*p, tokens);
+            (chance, tokens * p / chance)
+        }))
+    }
+}
+
+/// Chance that at least one of so many tokens goes to an expert of chance `p`.
+fn chosen(p: f64, tokens: f64) -> f64 {
+    1.0 - (1.0 - p).powf(tokens)
 }
 
 /// `i^(-exponent)` over their sum.
@@ -100,6 +184,23 @@ mod tests {
                 "{touched} {simulated}"
             );
         }
+    }
+
+    #[test]
+    fn loads_keep_their_sum() {
+        // 10 rows on the first, 3 on each of two more, 1 on each of thirteen: 29 rows, 16 weights, a bin each.
+        let counts = [10.0, 3.0, 3.0].into_iter().chain([1.0; 13]);
+        let loads = Loads::of(counts.map(|rows| (1.0, rows)));
+        assert!((loads.touched() - 16.0).abs() < 1e-12);
+        assert!((loads.bins.iter().sum::<f64>() - 29.0).abs() < 1e-9);
+        // Tiles of 4 rows: three for the first, one for each of the others.
+        assert!((loads.tiles(4.0) - 18.0).abs() < 1e-9);
+        let even = Loads::even(8.0, 40.0);
+        assert!((even.tiles(4.0) - 16.0).abs() < 1e-9);
+        // 100 tokens of 2 experts each over 4: every expert is chosen and has 50 rows.
+        let loads = Popularity::new(4, 2, 1.0).loads(100.0);
+        assert!((loads.touched() - 4.0).abs() < 1e-9);
+        assert!((loads.tiles(16.0) - 16.0).abs() < 1e-9);
     }
 
     #[test]

@@ -10,8 +10,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    Binding, Class, Dtype, Einsum, Experts, OpGraph, OpKind, Operator, Popularity, Role, Tensor,
-    TensorId, VectorWork,
+    Binding, Class, Dtype, Einsum, Experts, Loads, OpGraph, OpKind, Operator, Popularity, Role,
+    Tensor, TensorId, VectorWork,
 };
 
 /// Ends of the names of adapters' weights.
@@ -155,8 +155,9 @@ fn beside(
         },
         adapters => OpKind::Experts(Experts {
             experts: adapters,
-            touched: tenants.touched,
+            loads: Loads::even(tenants.touched, m as f64),
             rows: m,
+            routed: m,
             n,
             k,
             dtype,

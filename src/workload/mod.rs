@@ -35,7 +35,7 @@ pub use attention::{Attention, Mask};
 pub use density::{Density, Patch};
 pub use dtype::Dtype;
 pub use einsum::{Axis, Class, ConvDim, Einsum, Projection, Rank, RankName, Slot, Term};
-pub use experts::{Experts, Popularity};
+pub use experts::{Experts, Loads, Popularity};
 pub use graph::{OpGraph, OpId};
 pub use model::{Binding, Card, Limits, Model, Stage, Symbol, Workload};
 pub use operator::{OpKind, Operator, VectorWork, View};

@@ -218,7 +218,7 @@ impl Operator {
             }
             // Only the chosen ones of all weights and biases.
             OpKind::Experts(experts) if index > 0 => {
-                whole * (experts.touched / experts.experts.max(1) as f64).min(1.0)
+                whole * (experts.loads.touched() / experts.experts.max(1) as f64).min(1.0)
             }
             OpKind::Attention(_) if index == 2 && self.inputs.get(1) == self.inputs.get(2) => {
                 Bytes::ZERO

@@ -4,12 +4,13 @@ use smallvec::SmallVec;
 
 use crate::cost::sparse::shares;
 use crate::cost::{Cost, LibraryTile, Operands, Widths, describe_library, library_gemm};
-use crate::hardware::kernels::{Gemm, GemmFormat, Kernels};
+use crate::hardware::kernels::{Coefficients, GemmFormat, Sets};
 use crate::hardware::{System, Tiles};
 use crate::mapping::Chain;
 use crate::units::Bytes;
-use crate::workload::{Dtype, Stack};
+use crate::workload::{Dtype, Experts, Stack};
 
+use super::experts::grouped;
 use super::gemm::{Product, gemm};
 use super::{Gpu, Parts};
 
@@ -26,7 +27,8 @@ pub fn library_product(
     operands: Operands<'_>,
 ) -> Option<Cost> {
     let gpu = Gpu::of(system)?;
-    let set = coefficients(system.kernels.as_deref()?, dtype, operands.widths, stack)?;
+    let kernels = system.kernels.as_deref()?;
+    let set = nearest(&kernels.gemm, dtype, operands.widths, stack)?;
     let engine = &system.arrays[chain.array];
     let [g, m, n, k] = sizes.map(|size| size as f64);
     let narrowed = dtype.stored_bytes();
@@ -67,6 +69,37 @@ pub fn library_product(
     Some(costed(system, chain, dtype, sizes, operands, parts, tile))
 }
 
+/// Cost of a product of rows sorted by their weight, by the kernels of a stack; `None` on chips without
+/// coefficients for it.
+pub fn library_experts(
+    system: &System,
+    chain: &Chain,
+    dtype: Dtype,
+    stack: Stack,
+    experts: &Experts,
+    operands: Operands<'_>,
+) -> Option<Cost> {
+    let gpu = Gpu::of(system)?;
+    let kernels = system.kernels.as_deref()?;
+    let set = nearest(&kernels.experts, dtype, operands.widths, stack)?;
+    let engine = &system.arrays[chain.array];
+    let widths = [operands.widths.lhs, operands.widths.rhs];
+    let peak = Gpu::peak(engine, dtype).0;
+    let (parts, tile) = grouped(&gpu, peak, experts, widths, set);
+    let groups = experts.loads.touched().round().max(1.0);
+    let rows = (experts.rows as f64 / groups).ceil().max(1.0);
+    let sizes = [groups as u64, rows as u64, experts.n, experts.k];
+    Some(costed(
+        system,
+        chain,
+        dtype,
+        sizes,
+        operands,
+        parts,
+        Some(tile),
+    ))
+}
+
 fn costed(
     system: &System,
     chain: &Chain,
@@ -105,12 +138,12 @@ fn sides(system: &System) -> SmallVec<[u64; 8]> {
 }
 
 /// The set of a product's formats, else that of the nearest ones that have one.
-fn coefficients<'a>(
-    kernels: &'a Kernels,
+fn nearest<'a, C: Coefficients<Format = GemmFormat>>(
+    sets: &'a Sets<C>,
     dtype: Dtype,
     widths: &Widths,
     stack: Stack,
-) -> Option<&'a Gemm> {
+) -> Option<&'a C> {
     use GemmFormat::{Fp8, Fp8Block, Half, Int8, Nvfp4, Single, Weight4, Weight8};
     let chain: &[GemmFormat] = match dtype {
         Dtype::Fp32 | Dtype::Tf32 => &[Single],
@@ -123,6 +156,5 @@ fn coefficients<'a>(
         Dtype::Nvfp4 | Dtype::Mxfp4 => &[Nvfp4, Fp8, Half],
         Dtype::Fp64 | Dtype::Int64 | Dtype::Int32 | Dtype::Int16 | Dtype::Int4 | Dtype::Bool => &[],
     };
-    let mut sets = chain.iter().map(|format| kernels.gemm.get(*format, stack));
-    sets.find_map(|set| set)
+    chain.iter().find_map(|format| sets.get(*format, stack))
 }

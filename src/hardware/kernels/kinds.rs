@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::Hasher;
 
 use super::read::{knows, sets};
-use super::{Decode, Gemm, KnownSet, Prefill, Sets};
+use super::{Decode, Gemm, Grouped, KnownSet, Prefill, Sets};
 use crate::document::Reader;
 use crate::workload::Stack;
 
@@ -52,6 +52,7 @@ macro_rules! kinds {
 
 kinds! {
     gemm: Gemm, "Matrix products.";
+    experts: Grouped, "Matrix products of rows that are sorted by their weight.";
     prefill: Prefill, "Attention over new tokens.";
     decode: Decode, "Attention behind a cache.";
 }

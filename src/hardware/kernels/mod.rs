@@ -15,12 +15,14 @@
 
 mod attention;
 mod coefficients;
+mod experts;
 mod gemm;
 mod kinds;
 mod read;
 
 pub use attention::{AttentionFormat, Decode, Prefill};
 pub use coefficients::{Accuracy, Coefficients, Field, Format, KnownSet, Origin, Sets};
+pub use experts::Grouped;
 pub use gemm::{Gemm, GemmFormat};
 pub use kinds::Kernels;
 pub use read::family;

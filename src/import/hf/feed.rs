@@ -1,6 +1,6 @@
 //! The feed-forward part: dense, or a mixture of experts.
 
-use crate::workload::{Experts, OpKind, Popularity, Role, TensorId};
+use crate::workload::{Experts, Loads, OpKind, Popularity, Role, TensorId};
 
 use super::build::{Builder, Linear};
 use super::plan::{DensePlan, ExpertsPlan, Ffn};
@@ -68,10 +68,10 @@ fn experts(b: &mut Builder, plan: &ExpertsPlan, x: TensorId, width: u64) -> Tens
     };
     b.operator("route", "top_k", kind, &inputs, &[chosen]);
     let popularity = Popularity::new(plan.experts, plan.top_k, b.software.imbalance);
-    let touched = popularity.touched(b.rows() as f64).min(plan.experts as f64);
+    let loads = popularity.loads(b.rows() as f64);
     let group = Group {
         plan,
-        touched,
+        loads,
         chosen,
     };
     let up = if plan.each.gated { 2 } else { 1 } * plan.each.width;
@@ -104,7 +104,7 @@ fn experts(b: &mut Builder, plan: &ExpertsPlan, x: TensorId, width: u64) -> Tens
 
 struct Group<'a> {
     plan: &'a ExpertsPlan,
-    touched: f64,
+    loads: Loads,
     chosen: TensorId,
 }
 
@@ -132,8 +132,9 @@ impl Group<'_> {
         let y = b.activation(&format!("{name}.out"), &shape);
         let kind = OpKind::Experts(Experts {
             experts: plan.experts,
-            touched: self.touched,
+            loads: self.loads,
             rows: b.rows().saturating_mul(plan.top_k),
+            routed: b.rows().saturating_mul(plan.top_k),
             n: output,
             k: input,
             dtype: b.formats.experts_product,

@@ -279,8 +279,9 @@ impl Emitter<'_> {
                 let popularity = Popularity::new(*experts, *top_k, self.imbalance);
                 OpKind::Experts(Experts {
                     experts: *experts,
-                    touched: popularity.touched(*tokens as f64).min(*experts as f64),
+                    loads: popularity.loads(*tokens as f64),
                     rows: tokens.saturating_mul(*top_k),
+                    routed: tokens.saturating_mul(*top_k),
                     n: *n,
                     k: *k,
                     dtype,

@@ -318,13 +318,14 @@ pub(super) fn experts(walk: &mut Walk<'_>, call: &Call<'_, '_>) -> Option<Tensor
         .operator(&call.sub("route"), "route", kind, &[scores], &[choice]);
     let rows = check_size(call, "experts", &[tokens, top_k])?;
     let imbalance = walk.binding.software.imbalance;
-    let touched = Popularity::new(n, top_k, imbalance).touched(tokens as f64);
+    let loads = Popularity::new(n, top_k, imbalance).loads(tokens as f64);
     let dtype = walk.draft.formats.product();
     let product = |out: u64, k: u64| {
         OpKind::Experts(Experts {
             experts: n,
-            touched,
+            loads,
             rows,
+            routed: rows,
             n: out,
             k,
             dtype,
