@@ -7,8 +7,8 @@
 //! Source: the collectors of NVIDIA AIConfigurator (`collector/`), Apache-2.0, for what a call contains.
 
 use crate::workload::{
-    Attention, ConvDim, Dtype, Einsum, Mask, OpGraph, OpKind, Operator, Precision, Role, Stack,
-    Tensor, TensorId, VectorWork,
+    Attention, Collective, CollectiveKind, ConvDim, Dtype, Einsum, Mask, OpGraph, OpKind, Operator,
+    Precision, Role, Stack, Tensor, TensorId, VectorWork,
 };
 
 use super::shape::elements;
@@ -41,15 +41,36 @@ fn plain_graph(row: &OpRow) -> Result<OpGraph, Unpriced> {
         "mla" => layer_ops::mla(row, &shape),
         "gated_delta_net" => layer_ops::gated_delta_net(row, &shape),
         "mamba2" => layer_ops::mamba2(row, &shape),
-        "all_reduce" => Err(Unpriced::NotModelled("all_reduce")),
-        "all_gather" => Err(Unpriced::NotModelled("all_gather")),
-        "reduce_scatter" => Err(Unpriced::NotModelled("reduce_scatter")),
-        "alltoall" => Err(Unpriced::NotModelled("alltoall")),
-        other => match VectorKind::named(other) {
-            Some(kind) => vector(row, &shape, kind),
-            None => Err(Unpriced::Operator(short(other))),
-        },
+        other => {
+            let mut kinds = CollectiveKind::ALL.iter();
+            if let Some((_, kind)) = kinds.find(|(name, _)| *name == other) {
+                return exchange(row, &shape, *kind);
+            }
+            match VectorKind::named(other) {
+                Some(kind) => vector(row, &shape, kind),
+                None => Err(Unpriced::Operator(short(other))),
+            }
+        }
     }
+}
+
+/// An exchange of a buffer of `bytes` among `num_gpus` chips.
+fn exchange(row: &OpRow, shape: &Shape, kind: CollectiveKind) -> Result<OpGraph, Unpriced> {
+    shape.only(&["num_gpus", "bytes"])?;
+    let (chips, bytes) = (shape.size("num_gpus")?, shape.size("bytes")?);
+    let dtype = plain_dtype(&row.dtype)?;
+    let elements = ((bytes as f64 / dtype.stored_bytes()) as u64).max(1);
+    let mut b = Builder::default();
+    let mine = b.tensor("mine", &[elements], dtype, Role::Input);
+    let all = b.tensor("all", &[elements], dtype, Role::Output);
+    let kind = OpKind::Collective(Collective {
+        kind,
+        chips,
+        bytes: bytes as f64,
+        is_float: dtype.is_float(),
+    });
+    b.add(row, &row.op, kind, &[mine], &[all]);
+    Ok(b.graph)
 }
 
 /// A graph under construction.

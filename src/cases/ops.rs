@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::diag::Problems;
 use crate::hardware::System;
 use crate::simulate::{Conditions, Isolated, Memo, Prepared, Replay, isolated};
+use crate::workload::{OpGraph, OpKind};
 
 use super::unpriced::short;
 use super::{Unpriced, op_graph};
@@ -99,12 +100,28 @@ pub fn ops(
 /// [`Unpriced`] if the row cannot be understood.
 pub fn replay(row: &OpRow, system: &System) -> Result<Replay, Unpriced> {
     let regime: Regime = row.regime.parse()?;
-    Ok(Replay::new(&op_graph(row)?, system, regime.conditions()))
+    let graph = op_graph(row)?;
+    reached(&graph, system)?;
+    Ok(Replay::new(&graph, system, regime.conditions()))
+}
+
+/// Refuses exchanges among more chips than a link of the chip reaches.
+fn reached(graph: &OpGraph, system: &System) -> Result<(), Unpriced> {
+    let chips = graph.operators().filter_map(|op| match &op.kind {
+        OpKind::Collective(collective) => Some(collective.chips),
+        _ => None,
+    });
+    let most = system.links.iter().map(|link| link.peers + 1).max();
+    match chips.max() {
+        Some(chips) if chips > most.unwrap_or(1) => Err(Unpriced::Unreached(system.name.clone())),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn one(row: &OpRow, chip: &Prepared<'_>, memo: &Memo) -> Result<OpPrice, Unpriced> {
     let regime: Regime = row.regime.parse()?;
     let graph = op_graph(row)?;
+    reached(&graph, chip.system)?;
     let price = isolated(&graph, chip, regime.conditions(), memo);
     price.map_err(|_| Unpriced::NoMapping(chip.system.name.clone()))
 }

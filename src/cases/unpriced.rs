@@ -42,6 +42,9 @@ pub enum Unpriced {
     /// Sizes that contradict each other.
     #[error("{0}")]
     Contradiction(&'static str),
+    /// An exchange among more chips than links reach.
+    #[error("no link of {0} reaches so many chips")]
+    Unreached(String),
     /// Even the least tile is larger than a memory.
     #[error("does not fit on {0}")]
     NoMapping(String),

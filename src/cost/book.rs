@@ -51,6 +51,8 @@ pub enum Bound {
     Memory(usize),
     /// Start of the operator.
     Launch,
+    /// Links to other chips.
+    Link,
     /// Nothing takes time.
     Free,
 }
@@ -151,10 +153,14 @@ pub struct Cost {
     pub vector: Seconds,
     /// Busy time of each memory's ports.
     pub ports: SmallVec<[Seconds; 6]>,
+    /// Busy time of links to other chips.
+    pub link: Seconds,
     /// Time that nothing can hide: first fill, last drain, unbuffered transfers.
     pub exposed: Seconds,
     /// Start of the kernel, where its library is known; else that of the chip counts.
     pub launch: Option<Seconds>,
+    /// Time of the host for a call that is not replayed from a graph, where it is known for the kernel.
+    pub host: Option<Seconds>,
     /// Bytes at each memory.
     pub traffic: SmallVec<[Traffic; 6]>,
     /// Energy of events.
@@ -173,8 +179,10 @@ impl Cost {
             matrix: Seconds::ZERO,
             vector: Seconds::ZERO,
             ports: SmallVec::from_elem(Seconds::ZERO, n),
+            link: Seconds::ZERO,
             exposed: Seconds::ZERO,
             launch: None,
+            host: None,
             traffic: SmallVec::from_elem(Traffic::default(), n),
             energy: EnergyBook::default(),
             executed_macs: 0.0,
@@ -186,6 +194,7 @@ impl Cost {
     pub fn absorb(&mut self, rider: &Self) {
         self.matrix += rider.matrix;
         self.vector += rider.vector;
+        self.link += rider.link;
         self.exposed += rider.exposed;
         self.executed_macs += rider.executed_macs;
         for (mine, theirs) in self.ports.iter_mut().zip(&rider.ports) {
@@ -203,14 +212,14 @@ impl Cost {
         self.ports
             .iter()
             .copied()
-            .fold(self.matrix.max(self.vector), Seconds::max)
+            .fold(self.matrix.max(self.vector).max(self.link), Seconds::max)
     }
 
     /// Time of the operator alone, at a clock of `ratio` times the nominal one.
     ///
     /// On-chip resources slow down with the clock; memories outside of the die do not.
     pub fn alone(&self, system: &System, ratio: f64) -> Seconds {
-        let mut longest = self.matrix.max(self.vector) / ratio;
+        let mut longest = (self.matrix.max(self.vector) / ratio).max(self.link);
         for (memory, &busy) in system.memories.iter().zip(&self.ports) {
             let slow = if memory.is_on_chip() { ratio } else { 1.0 };
             longest = longest.max(busy / slow);
@@ -226,6 +235,9 @@ impl Cost {
         }
         if self.matrix == longest {
             return Bound::Matrix;
+        }
+        if self.link == longest {
+            return Bound::Link;
         }
         if let Some(memory) = self.ports.iter().position(|t| *t == longest) {
             return Bound::Memory(memory);

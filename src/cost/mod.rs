@@ -11,6 +11,7 @@
 mod attention;
 mod blocks;
 mod book;
+pub mod collective;
 mod evaluate;
 pub mod gpu;
 mod halo;

@@ -63,6 +63,7 @@ pub fn fuse(graph: &OpGraph) -> Fusion {
             | OpKind::Gather { .. }
             | OpKind::Layout(_)
             | OpKind::KvAppend { .. }
+            | OpKind::Collective(_)
             | OpKind::Opaque { .. } => {}
         }
     }

@@ -1,10 +1,11 @@
 //! A few operators alone on a chip, repeated, as benchmarks measure them.
 
-use crate::cost::EnergyBook;
+use crate::cost::{Cost, EnergyBook};
+use crate::hardware::{Direction, System};
 use crate::mapper::NoMapping;
 use crate::power::{Entry, dynamic, nominal, settle};
 use crate::schedule::Fusion;
-use crate::units::{Joules, Seconds, Watts};
+use crate::units::{Bytes, Joules, Seconds, Watts};
 use crate::workload::{Dtype, OpGraph};
 
 use super::Memo;
@@ -38,6 +39,32 @@ pub struct Isolated {
     pub fallback: Option<(Dtype, Dtype)>,
 }
 
+/// What comes before an operator: its start on the device, and the host's launch where it is not replayed.
+///
+/// A kernel whose host time is known is launched while the one before runs, and waits for the host only where
+/// that takes longer; out of place, its result is copied.
+pub(super) fn eager_start(
+    system: &System,
+    cost: &Cost,
+    kernel: Seconds,
+    conditions: Conditions,
+) -> Seconds {
+    if !conditions.eager {
+        return kernel;
+    }
+    match cost.host {
+        Some(host) => {
+            let main = system.main_memory();
+            let bandwidth = main.achieved_bandwidth(Direction::Both) * main.instances as f64;
+            let written: Bytes = cost.traffic.iter().map(|t| t.written).sum();
+            let copy = written * 2.0 / bandwidth;
+            let busy = cost.alone(system, 1.0) + kernel + copy;
+            kernel + copy + (host - busy).max(Seconds::ZERO)
+        }
+        None => kernel + system.overhead.launch,
+    }
+}
+
 /// Prices a graph alone on a chip, its operators one after the other and none fused.
 ///
 /// `latency = Σ (time alone + kernel overhead [+ launch])`,
@@ -56,18 +83,14 @@ pub fn isolated(
     let prices = price_on(chip, graph, &fusion, memo).map_err(|(_, error)| error)?;
     let entries: Vec<Entry<'_>> = prices
         .iter()
-        .map(|priced| {
-            let host = conditions.eager && priced.launched;
-            let launch = if host {
-                system.overhead.launch
+        .map(|priced| Entry {
+            cost: &priced.cost,
+            count: graph.operator(priced.op).count as f64,
+            overhead: if priced.launched {
+                eager_start(system, &priced.cost, overhead(system, priced), conditions)
             } else {
                 Seconds::ZERO
-            };
-            Entry {
-                cost: &priced.cost,
-                count: graph.operator(priced.op).count as f64,
-                overhead: overhead(system, priced) + launch,
-            }
+            },
         })
         .collect();
     let settled = if conditions.sustained {

@@ -136,6 +136,7 @@ pub fn resource(system: &System, bound: Bound) -> String {
         Bound::Matrix => "matrix".to_owned(),
         Bound::Vector => "vector".to_owned(),
         Bound::Memory(i) => system.memories[i].name.clone(),
+        Bound::Link => "link".to_owned(),
         Bound::Launch => "launch".to_owned(),
         Bound::Free => "free".to_owned(),
     }

@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::cost::collective::collective;
 use crate::cost::gpu::{AttentionCall, appends, library_attention, library_experts};
 use crate::cost::{
     Cost, Operands, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector,
@@ -12,10 +13,10 @@ use crate::mapper::{
 };
 use crate::mapping::Chain;
 use crate::schedule::Fusion;
-use crate::units::Bytes;
+use crate::units::{Bytes, Seconds};
 use crate::workload::{
-    Attention, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan, Slot, Stack,
-    Tensor, VectorWork, View,
+    Attention, Collective, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan,
+    Slot, Stack, Tensor, VectorWork, View,
 };
 
 use super::Memo;
@@ -80,6 +81,7 @@ pub(super) enum Question {
         dtype: Dtype,
         served: Served,
     },
+    Collective(Collective),
 }
 
 impl Question {
@@ -135,6 +137,7 @@ impl Question {
                 }
             }
             OpKind::Layout(View::Free) => Self::Free,
+            OpKind::Collective(collective) => Self::Collective(*collective),
             // The attention call does it.
             OpKind::KvAppend { .. } if appends(system) => Self::Free,
             OpKind::Elementwise(work) | OpKind::Reduction(work) => {
@@ -237,7 +240,7 @@ impl Question {
         match self {
             Self::Product { executed, .. } | Self::Attention { executed, .. } => Some(*executed),
             Self::Scan { scan, executed, .. } => scan.is_chunked().then_some(*executed),
-            Self::Free | Self::Vector { .. } => None,
+            Self::Free | Self::Vector { .. } | Self::Collective(_) => None,
         }
     }
 
@@ -328,6 +331,10 @@ impl Question {
                 dtype,
                 served,
             } => Ok(vector(system, *work, *dtype, *served)),
+            Self::Collective(c) => Ok(collective(system, stack, c).unwrap_or_else(|| Cost {
+                link: Seconds(f64::INFINITY),
+                ..Cost::free(system)
+            })),
         }
     }
 }
@@ -450,6 +457,9 @@ impl Hash for Question {
                 dtype.hash(state);
                 traffic(&served.main, state);
                 traffic(&served.cached, state);
+            }
+            Self::Collective(c) => {
+                (c.kind, c.chips, c.bytes.to_bits(), c.is_float).hash(state);
             }
         }
     }

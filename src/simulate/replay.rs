@@ -7,6 +7,7 @@ use crate::schedule::Fusion;
 use crate::units::Seconds;
 use crate::workload::{OpGraph, Stack};
 
+use super::isolated::eager_start;
 use super::question::{Distance, Question};
 use super::{Conditions, Memo, Prepared};
 
@@ -62,7 +63,7 @@ impl Replay {
             count: asked.count,
             overhead: if asked.is_launched {
                 let kernel = cost.launch.unwrap_or(system.overhead.kernel);
-                kernel + self.host(system)
+                eager_start(system, cost, kernel, self.conditions)
             } else {
                 Seconds::ZERO
             },
@@ -74,13 +75,5 @@ impl Replay {
             nominal(system, &entries)
         };
         Ok(settled.latency)
-    }
-
-    fn host(&self, system: &System) -> Seconds {
-        if self.conditions.eager {
-            system.overhead.launch
-        } else {
-            Seconds::ZERO
-        }
     }
 }

@@ -56,6 +56,7 @@ fn operands<'a>(graph: &'a OpGraph, op: &Operator) -> Option<[&'a Tensor; 2]> {
         | OpKind::Gather { .. }
         | OpKind::Layout(_)
         | OpKind::KvAppend { .. }
+        | OpKind::Collective(_)
         | OpKind::Opaque { .. } => return None,
     }
     let [lhs, rhs, ..] = op.inputs.as_slice() else {

@@ -111,6 +111,7 @@ fn outputs(graph: &OpGraph) -> FxHashSet<TensorId> {
             | OpKind::Scan(_)
             | OpKind::Gather { .. }
             | OpKind::KvAppend { .. }
+            | OpKind::Collective(_)
             | OpKind::Opaque { .. } => false,
         };
         let is_finish = is_plain && op.outputs.iter().any(|o| found.contains(o));

@@ -11,6 +11,7 @@
 //! ```
 
 mod attention;
+mod collective;
 mod density;
 mod dtype;
 mod einsum;
@@ -32,6 +33,7 @@ mod transform;
 mod unfused;
 
 pub use attention::{Attention, Mask};
+pub use collective::{Collective, CollectiveKind};
 pub use density::{Density, Patch};
 pub use dtype::Dtype;
 pub use einsum::{Axis, Class, ConvDim, Einsum, Projection, Rank, RankName, Slot, Term};

@@ -2,7 +2,7 @@
 
 use crate::units::Bytes;
 
-use super::{Attention, Dtype, Einsum, Experts, Scan, Tensor, TensorId};
+use super::{Attention, Collective, Dtype, Einsum, Experts, Scan, Tensor, TensorId};
 
 /// Arithmetic of a vector engine, per output or input element.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -70,6 +70,8 @@ pub enum OpKind {
         /// Elements written.
         elements: f64,
     },
+    /// An exchange with other chips: input this chip's part or summand.
+    Collective(Collective),
     /// Not known: its bytes count, its arithmetic does not.
     Opaque {
         /// Why.
@@ -79,7 +81,7 @@ pub enum OpKind {
 
 impl OpKind {
     /// Names of all kinds, and what each is.
-    pub const KINDS: [(&'static str, &'static str); 11] = [
+    pub const KINDS: [(&'static str, &'static str); 12] = [
         ("einsum", "matrix product or convolution"),
         ("attention", "fused attention: scores never leave the chip"),
         (
@@ -96,6 +98,10 @@ impl OpKind {
         ("gather", "rows picked from a table"),
         ("layout", "reshape (free) or transpose (a copy)"),
         ("kv-append", "new keys and values into the cache"),
+        (
+            "collective",
+            "exchange with other chips: sum, gather, scatter",
+        ),
         ("opaque", "not known: bytes count, arithmetic does not"),
     ];
 
@@ -112,6 +118,7 @@ impl OpKind {
             Self::Gather { .. } => "gather",
             Self::Layout(_) => "layout",
             Self::KvAppend { .. } => "kv-append",
+            Self::Collective(_) => "collective",
             Self::Opaque { .. } => "opaque",
         }
     }
@@ -130,6 +137,7 @@ impl OpKind {
             | Self::Gather { .. }
             | Self::Layout(_)
             | Self::KvAppend { .. }
+            | Self::Collective(_)
             | Self::Opaque { .. } => None,
         }
     }
@@ -184,6 +192,7 @@ impl Operator {
             | OpKind::Gather { .. }
             | OpKind::Layout(_)
             | OpKind::KvAppend { .. }
+            | OpKind::Collective(_)
             | OpKind::Opaque { .. } => 0.0,
         }
     }
@@ -201,6 +210,7 @@ impl Operator {
             | OpKind::Gather { .. }
             | OpKind::Layout(_)
             | OpKind::KvAppend { .. }
+            | OpKind::Collective(_)
             | OpKind::Opaque { .. } => self.macs(),
         }
     }
@@ -245,6 +255,7 @@ impl Operator {
             | OpKind::Reduction(_)
             | OpKind::Gather { .. }
             | OpKind::Layout(View::Copy)
+            | OpKind::Collective(_)
             | OpKind::Opaque { .. } => whole,
         }
     }
@@ -263,6 +274,7 @@ impl Operator {
             | OpKind::Reduction(_)
             | OpKind::Gather { .. }
             | OpKind::Layout(View::Copy)
+            | OpKind::Collective(_)
             | OpKind::Opaque { .. } => tensor.bytes(),
         }
     }

@@ -62,6 +62,7 @@ fn operands(graph: &OpGraph) -> FxHashSet<TensorId> {
         | OpKind::Gather { .. }
         | OpKind::Layout(_)
         | OpKind::KvAppend { .. }
+        | OpKind::Collective(_)
         | OpKind::Opaque { .. } => None,
     });
     products.flatten().copied().collect()

@@ -21,6 +21,7 @@ pub(super) fn unfuse(graph: &OpGraph) -> OpGraph {
             | OpKind::Gather { .. }
             | OpKind::Layout(_)
             | OpKind::KvAppend { .. }
+            | OpKind::Collective(_)
             | OpKind::Opaque { .. } => {
                 parted.add(op.clone());
             }

@@ -15,6 +15,7 @@
 
 mod attention;
 mod coefficients;
+mod exchange;
 mod experts;
 mod gemm;
 mod kinds;
@@ -22,6 +23,7 @@ mod read;
 
 pub use attention::{AttentionFormat, Decode, Prefill};
 pub use coefficients::{Accuracy, Coefficients, Field, Format, KnownSet, Origin, Sets};
+pub use exchange::Exchange;
 pub use experts::Grouped;
 pub use gemm::{Gemm, GemmFormat};
 pub use kinds::Kernels;

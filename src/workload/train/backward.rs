@@ -113,6 +113,8 @@ fn of_operator(tape: &mut Tape, op: &Operator, dy: &[TensorId]) {
         OpKind::Gather { elements } => of_gather(tape, op, *elements, dy),
         OpKind::Layout(view) => grad(tape, op, OpKind::Layout(*view), dy, &[]),
         OpKind::KvAppend { .. } => grad(tape, op, OpKind::Layout(View::Copy), dy, &[]),
+        // The gradient of a sum is the sum of gradients; of a gather, the scatter that sends as much.
+        OpKind::Collective(c) => grad(tape, op, OpKind::Collective(*c), dy, &[]),
         OpKind::Opaque { reason } => {
             let kind = OpKind::Opaque {
                 reason: reason.clone(),
