@@ -3,7 +3,9 @@
 use std::hash::{Hash, Hasher};
 
 use crate::cost::collective::collective;
-use crate::cost::gpu::{AttentionCall, appends, library_attention, library_experts};
+use crate::cost::gpu::{
+    AttentionCall, Walk, appends, library_attention, library_experts, library_recurrence,
+};
 use crate::cost::{
     Cost, Operands, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector,
 };
@@ -16,7 +18,7 @@ use crate::schedule::Fusion;
 use crate::units::{Bytes, Seconds};
 use crate::workload::{
     Attention, Collective, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan,
-    Slot, Stack, Tensor, VectorWork, View,
+    Slot, Stack, Tensor, TensorId, VectorWork, View,
 };
 
 use super::Memo;
@@ -80,6 +82,8 @@ pub(super) enum Question {
         work: VectorWork,
         dtype: Dtype,
         served: Served,
+        /// Tokens of each sequence and all bytes, of a convolution that carries the last ones as state.
+        convolution: Option<(u64, Traffic)>,
     },
     Collective(Collective),
 }
@@ -229,10 +233,12 @@ impl Question {
             served.write(system, op.bytes_written(tensor), stays);
         }
         let dtype = op.outputs.first().map(|t| graph.tensor(*t).dtype);
+        let convolution = if fused { None } else { convolution(graph, op) };
         Self::Vector {
             work,
             dtype: dtype.unwrap_or(Dtype::Fp32),
             served,
+            convolution,
         }
     }
 
@@ -325,18 +331,51 @@ impl Question {
                 scan: s,
                 executed,
                 traffic,
-            } => Ok(scan(system, s, *executed, *traffic)),
+            } => {
+                let cost = scan(system, s, *executed, *traffic);
+                Ok(library_recurrence(
+                    system,
+                    stack,
+                    Walk::of_scan(s),
+                    *traffic,
+                    cost,
+                ))
+            }
             Self::Vector {
                 work,
                 dtype,
                 served,
-            } => Ok(vector(system, *work, *dtype, *served)),
+                convolution,
+            } => {
+                let cost = vector(system, *work, *dtype, *served);
+                Ok(match convolution {
+                    Some((tokens, traffic)) => {
+                        let walk = Walk::of_convolution(*tokens);
+                        library_recurrence(system, stack, walk, *traffic, cost)
+                    }
+                    None => cost,
+                })
+            }
             Self::Collective(c) => Ok(collective(system, stack, c).unwrap_or_else(|| Cost {
                 link: Seconds(f64::INFINITY),
                 ..Cost::free(system)
             })),
         }
     }
+}
+
+/// Tokens of each sequence and all bytes of a convolution over time: element by element, but with a state.
+fn convolution(graph: &OpGraph, op: &Operator) -> Option<(u64, Traffic)> {
+    let is_state = |t: &&TensorId| graph.tensor(**t).role == Role::State;
+    op.inputs.iter().find(is_state)?;
+    let [_, tokens, ..] = *graph.tensor(*op.inputs.first()?).shape.as_slice() else {
+        return None;
+    };
+    let traffic = Traffic {
+        read: read(graph, op),
+        written: written(graph, op),
+    };
+    Some((tokens, traffic))
 }
 
 /// Bytes of an element on the chip: with its zeros where the chip leaves them out memory by memory.
@@ -450,7 +489,13 @@ impl Hash for Question {
                 work,
                 dtype,
                 served,
+                convolution,
             } => {
+                convolution.is_some().hash(state);
+                if let Some((tokens, moved)) = convolution {
+                    tokens.hash(state);
+                    traffic(moved, state);
+                }
                 for value in [work.elements, work.ops, work.special] {
                     value.to_bits().hash(state);
                 }

@@ -9,8 +9,10 @@ mod gemm;
 mod parts;
 mod prefill;
 mod product;
+mod recurrent;
 
 pub use attention::{AttentionCall, appends, library_attention};
 pub use chip::Gpu;
 use parts::Parts;
 pub use product::{library_experts, library_product};
+pub use recurrent::{Walk, library_recurrence};

@@ -20,6 +20,7 @@ mod experts;
 mod gemm;
 mod kinds;
 mod read;
+mod recurrent;
 
 pub use attention::{AttentionFormat, Decode, Prefill};
 pub use coefficients::{Accuracy, Coefficients, Field, Format, KnownSet, Origin, Sets};
@@ -29,3 +30,4 @@ pub use gemm::{Gemm, GemmFormat};
 pub use kinds::Kernels;
 pub use read::family;
 pub(super) use read::{chip_kernels, is_key};
+pub use recurrent::{Recurrent, RecurrentKernel};
