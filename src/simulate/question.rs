@@ -82,8 +82,8 @@ pub(super) enum Question {
         work: VectorWork,
         dtype: Dtype,
         served: Served,
-        /// Tokens of each sequence and all bytes, of a convolution that carries the last ones as state.
-        convolution: Option<(u64, Traffic)>,
+        /// Sequences, tokens, channels and all bytes, of a convolution that carries the last ones as state.
+        convolution: Option<([u64; 3], Traffic)>,
     },
     Collective(Collective),
 }
@@ -349,8 +349,8 @@ impl Question {
             } => {
                 let cost = vector(system, *work, *dtype, *served);
                 Ok(match convolution {
-                    Some((tokens, traffic)) => {
-                        let walk = Walk::of_convolution(*tokens);
+                    Some((sizes, traffic)) => {
+                        let walk = Walk::of_convolution(*sizes);
                         library_recurrence(system, stack, walk, *traffic, cost)
                     }
                     None => cost,
@@ -364,18 +364,18 @@ impl Question {
     }
 }
 
-/// Tokens of each sequence and all bytes of a convolution over time: element by element, but with a state.
-fn convolution(graph: &OpGraph, op: &Operator) -> Option<(u64, Traffic)> {
+/// Sequences, tokens, channels and all bytes of a convolution over time: element by element, but with a state.
+fn convolution(graph: &OpGraph, op: &Operator) -> Option<([u64; 3], Traffic)> {
     let is_state = |t: &&TensorId| graph.tensor(**t).role == Role::State;
     op.inputs.iter().find(is_state)?;
-    let [_, tokens, ..] = *graph.tensor(*op.inputs.first()?).shape.as_slice() else {
+    let [sequences, tokens, channels] = *graph.tensor(*op.inputs.first()?).shape.as_slice() else {
         return None;
     };
     let traffic = Traffic {
         read: read(graph, op),
         written: written(graph, op),
     };
-    Some((tokens, traffic))
+    Some(([sequences, tokens, channels], traffic))
 }
 
 /// Bytes of an element on the chip: with its zeros where the chip leaves them out memory by memory.
@@ -492,8 +492,8 @@ impl Hash for Question {
                 convolution,
             } => {
                 convolution.is_some().hash(state);
-                if let Some((tokens, moved)) = convolution {
-                    tokens.hash(state);
+                if let Some((sizes, moved)) = convolution {
+                    sizes.hash(state);
                     traffic(moved, state);
                 }
                 for value in [work.elements, work.ops, work.special] {

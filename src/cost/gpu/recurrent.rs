@@ -8,17 +8,15 @@ use crate::workload::{Scan, Stack};
 
 use super::{Gpu, Parts};
 
-/// Tokens of a block of a convolution. Source: vLLM and SGLang, `causal_conv1d_triton.py`, `BLOCK_M`.
-const BLOCK: f64 = 8.0;
-
 /// What a recurrence or convolution walks over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Walk {
     kernel: RecurrentKernel,
     sequences: f64,
     tokens: f64,
-    /// Tokens of a block.
-    span: f64,
+    /// Tokens of a chunk of a recurrence.
+    chunk: Option<f64>,
+    /// Heads, or channels of a convolution.
     heads: f64,
     groups: f64,
 }
@@ -35,14 +33,14 @@ impl Walk {
             kernel,
             sequences: scan.batch as f64,
             tokens: scan.tokens as f64,
-            span: scan.chunk as f64,
+            chunk: Some(scan.chunk as f64),
             heads: scan.heads as f64,
             groups: scan.groups.min(scan.heads) as f64,
         }
     }
 
-    /// A short convolution over so many tokens of each sequence.
-    pub fn of_convolution(tokens: u64) -> Self {
+    /// A short convolution over `[sequences, tokens, channels]`.
+    pub fn of_convolution([sequences, tokens, channels]: [u64; 3]) -> Self {
         let kernel = if tokens > 1 {
             RecurrentKernel::Convolution
         } else {
@@ -50,10 +48,10 @@ impl Walk {
         };
         Self {
             kernel,
-            sequences: 1.0,
+            sequences: sequences as f64,
             tokens: tokens as f64,
-            span: BLOCK,
-            heads: 0.0,
+            chunk: None,
+            heads: channels as f64,
             groups: 0.0,
         }
     }
@@ -85,19 +83,16 @@ pub fn library_recurrence(
 /// t      = launch + fill filled + max(blocks, stream) + chunks hop
 /// ```
 fn recurrence(gpu: &Gpu, walk: Walk, bytes: f64, c: &Recurrent) -> Parts {
-    let filled = (walk.tokens / walk.span).min(1.0);
-    let chunks = (walk.tokens / walk.span).ceil();
+    let span = walk.chunk.unwrap_or(c.span);
+    let filled = (walk.tokens / span).min(1.0);
+    let chunks = (walk.tokens / span).ceil();
     let each = walk.heads * c.block.0 + walk.groups * c.group.0;
     let load = c.empty + (1.0 - c.empty) * filled;
     let blocks = walk.sequences * chunks * each * load / gpu.clusters;
     let stays = 1.0 / (1.0 + (bytes / (gpu.cache.0 * c.resident)).powi(4));
     let main = bytes * (1.0 - stays) / (gpu.memory.0 * c.read);
     let stream = main + bytes / (gpu.memory.0 * c.cached);
-    let in_turn = if walk.heads > 0.0 {
-        chunks * c.hop.0
-    } else {
-        0.0
-    };
+    let in_turn = chunks * c.hop.0;
     Parts {
         launch: Seconds(c.launch.0 + c.fill.0 * filled),
         engine: Seconds(blocks + in_turn),
@@ -123,6 +118,7 @@ mod tests {
         Recurrent {
             launch: Seconds(2e-6),
             fill: Seconds(4e-6),
+            span: 8.0,
             hop: Seconds(1e-6),
             block: Seconds(3e-6),
             group: Seconds(5e-6),
@@ -168,11 +164,16 @@ mod tests {
     #[test]
     fn a_state_beyond_the_cache_is_streamed() {
         // 1 GB at 0.5 TB/s, and through the cache at 4 TB/s.
-        let walk = Walk::of_convolution(1);
-        let parts = recurrence(&GPU, walk, 1e9, &set());
+        let walk = Walk::of_convolution([1, 1, 1]);
+        let c = Recurrent {
+            hop: Seconds(0.0),
+            block: Seconds(0.0),
+            ..set()
+        };
+        let parts = recurrence(&GPU, walk, 1e9, &c);
         close(parts.total.0, 1e9 / 0.5e12 + 1e9 / 4e12);
         // 500 kB are a tenth of the part of the cache that keeps it: 1e-4 of it is read.
-        let parts = recurrence(&GPU, walk, 5e5, &set());
+        let parts = recurrence(&GPU, walk, 5e5, &c);
         close(parts.total.0, 5e5 * 1e-4 / 0.5e12 + 5e5 / 4e12);
     }
 }

@@ -36,9 +36,11 @@ coefficients! {
         launch: Seconds = 0.5e-6 ..= 100e-6;
         /// What a full block of tokens takes longer than an empty one.
         fill: Seconds = 0.0 ..= 100e-6;
+        /// Tokens of a block of a convolution; a recurrence has those of its chunk.
+        span: f64 = 1.0 ..= 8192.0;
         /// Time from a chunk of a head to the next one.
         hop: Seconds = 0.0 ..= 20e-6;
-        /// Time of one cluster for a chunk of one head.
+        /// Time of one cluster for a chunk of one head, or a block of one channel.
         block: Seconds = 0.0 ..= 200e-6;
         /// Time of one cluster for a chunk of one group of heads: what its heads share.
         group: Seconds = 0.0 ..= 200e-6;
