@@ -57,6 +57,8 @@ pub enum State {
     Fitted,
     /// Fitted, and it ended at a bound.
     AtBound,
+    /// How kernels are built; not fitted.
+    Given,
     /// No row depends on it; left as it was.
     NoEffect,
     /// The rows do not tell its value from those of others; left as it was.
@@ -160,7 +162,10 @@ pub(super) fn effective(
     let mut moves = vec![false; model.knobs.len()];
     for start in starts {
         let before = model.ratios(start, rows);
-        for (at, moves) in moves.iter_mut().enumerate().filter(|(_, moves)| !**moves) {
+        for (at, moves) in moves.iter_mut().enumerate() {
+            if *moves || model.knobs[at].is_built {
+                continue;
+            }
             let mut moved = start.clone();
             moved[at] = probe(start[at]);
             let after = model.ratios(&moved, rows);
@@ -237,6 +242,7 @@ pub(super) fn fit(
         let state = match found {
             Some(_) if is_at_bound => State::AtBound,
             Some(_) => State::Fitted,
+            None if knob.is_built => State::Given,
             None if effective.contains(&at) => State::NotIdentified,
             None => State::NoEffect,
         };

@@ -21,6 +21,8 @@ pub struct Knob {
     pub start: f64,
     /// A value with its unit, as files write it.
     pub show: fn(f64) -> String,
+    /// Whether it says how kernels are built, and is not fitted.
+    pub is_built: bool,
 }
 
 impl Knob {
@@ -78,7 +80,8 @@ impl Group {
         let all = std::iter::once(&own).chain(self.others.iter().take(OTHER_STARTS));
         let place = |values: &Vec<f64>| {
             let pairs = self.knobs.iter().zip(values);
-            pairs.map(|(knob, value)| knob.place(*value)).collect()
+            let of = |knob: &Knob, value| knob.place(if knob.is_built { knob.start } else { value });
+            pairs.map(|(knob, value)| of(knob, *value)).collect()
         };
         all.map(place).collect()
     }
@@ -101,6 +104,10 @@ pub(super) fn groups(profile: &Profile, system: &System, stack: Stack) -> Vec<Gr
     groups
 }
 
+/// Coefficients that say how a library's kernels are built. They are not fitted: the data would bend them to
+/// make up for something else.
+const BUILT: [&str; 2] = ["depth", "parts"];
+
 fn kernel_group(set: &KnownSet) -> Group {
     let path = format!("kernels.{}.{}.{}", set.kind, set.format, set.stack.name());
     let pairs = set.fields.iter().zip(&set.values);
@@ -110,6 +117,7 @@ fn kernel_group(set: &KnownSet) -> Group {
         bounds: [field.low, field.high],
         start: *value,
         show: field.show,
+        is_built: BUILT.contains(&field.key),
     });
     Group {
         knobs: knobs.collect(),
@@ -170,6 +178,7 @@ fn general(profile: &Profile, system: &System) -> Group {
                 bounds,
                 start,
                 show,
+                is_built: false,
             })
         });
     Group {

@@ -70,7 +70,7 @@ pub struct CoefficientPart {
     pub after: f64,
     /// Standard error; `None` where it was not fitted.
     pub standard_error: Option<f64>,
-    /// `fitted`, `at bound`, `no effect` or `not identified`.
+    /// `fitted`, `at bound`, `given`, `no effect` or `not identified`.
     pub state: &'static str,
 }
 
@@ -128,6 +128,7 @@ pub(crate) fn state_name(state: State) -> &'static str {
     match state {
         State::Fitted => "fitted",
         State::AtBound => "at bound",
+        State::Given => "given",
         State::NoEffect => "no effect",
         State::NotIdentified => "not identified",
     }
@@ -240,7 +241,7 @@ fn value(fitted: &FittedKnob) -> String {
 fn remark(fitted: &FittedKnob) -> String {
     match fitted.state {
         State::Fitted => String::new(),
-        state @ (State::AtBound | State::NoEffect | State::NotIdentified) => {
+        state @ (State::AtBound | State::Given | State::NoEffect | State::NotIdentified) => {
             format!(" # {}", state_name(state))
         }
     }

@@ -39,10 +39,10 @@ pub struct Isolated {
     pub fallback: Option<(Dtype, Dtype)>,
 }
 
-/// What comes before an operator: its start on the device, and the host's launch where it is not replayed.
+/// What comes before an operator: its start on the device; where it is not replayed, the host launches it while
+/// the one before runs, and the device waits for the host only where that takes longer.
 ///
-/// A kernel whose host time is known is launched while the one before runs, and waits for the host only where
-/// that takes longer; out of place, its result is copied.
+/// Links hand eager results on out of place: they are copied.
 pub(super) fn eager_start(
     system: &System,
     cost: &Cost,
@@ -52,17 +52,16 @@ pub(super) fn eager_start(
     if !conditions.eager {
         return kernel;
     }
-    match cost.host {
-        Some(host) => {
-            let main = system.main_memory();
-            let bandwidth = main.achieved_bandwidth(Direction::Both) * main.instances as f64;
-            let written: Bytes = cost.traffic.iter().map(|t| t.written).sum();
-            let copy = written * 2.0 / bandwidth;
-            let busy = cost.alone(system, 1.0) + kernel + copy;
-            kernel + copy + (host - busy).max(Seconds::ZERO)
-        }
-        None => kernel + system.overhead.launch,
-    }
+    let copy = if cost.link > Seconds::ZERO {
+        let main = system.main_memory();
+        let bandwidth = main.achieved_bandwidth(Direction::Both) * main.instances as f64;
+        cost.traffic.iter().map(|t| t.written).sum::<Bytes>() * 2.0 / bandwidth
+    } else {
+        Seconds::ZERO
+    };
+    let busy = cost.alone(system, 1.0) + kernel + copy;
+    let host = cost.host.unwrap_or(system.overhead.launch);
+    kernel + copy + (host - busy).max(Seconds::ZERO)
 }
 
 /// Prices a graph alone on a chip, its operators one after the other and none fused.

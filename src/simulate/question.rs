@@ -4,12 +4,14 @@ use std::hash::{Hash, Hasher};
 
 use crate::cost::collective::collective;
 use crate::cost::gpu::{
-    AttentionCall, Walk, appends, library_attention, library_experts, library_recurrence,
+    AttentionCall, Walk, appends, library_attention, library_experts, library_passes,
+    library_recurrence,
 };
 use crate::cost::{
     Cost, Operands, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector,
 };
 use crate::hardware::System;
+use crate::hardware::kernels::PassKernel;
 use crate::mapper::{
     NoMapping, NotRowStationary, Objective, Request, best_of, candidates, price_row_stationary,
 };
@@ -18,7 +20,7 @@ use crate::schedule::Fusion;
 use crate::units::{Bytes, Seconds};
 use crate::workload::{
     Attention, Collective, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan,
-    Slot, Stack, Tensor, TensorId, VectorWork, View,
+    Slot, Stack, Tensor, VectorWork, View,
 };
 
 use super::Memo;
@@ -52,6 +54,17 @@ impl Distance {
     }
 }
 
+/// What kind of kernel a library has for work of the vector engines.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum VectorKernel {
+    /// None: part of another one.
+    Fused,
+    /// Passes over data, in so many rows of a length.
+    Passes(PassKernel, [f64; 2]),
+    /// Sequences, tokens, channels and all bytes of a convolution that carries the last tokens as state.
+    Convolution([u64; 3], Traffic),
+}
+
 /// Everything a price depends on, besides the chip.
 #[derive(Clone, Debug)]
 pub(super) enum Question {
@@ -82,8 +95,7 @@ pub(super) enum Question {
         work: VectorWork,
         dtype: Dtype,
         served: Served,
-        /// Sequences, tokens, channels and all bytes, of a convolution that carries the last ones as state.
-        convolution: Option<([u64; 3], Traffic)>,
+        kernel: VectorKernel,
     },
     Collective(Collective),
 }
@@ -233,12 +245,11 @@ impl Question {
             served.write(system, op.bytes_written(tensor), stays);
         }
         let dtype = op.outputs.first().map(|t| graph.tensor(*t).dtype);
-        let convolution = if fused { None } else { convolution(graph, op) };
         Self::Vector {
             work,
             dtype: dtype.unwrap_or(Dtype::Fp32),
             served,
-            convolution,
+            kernel: if fused { VectorKernel::Fused } else { kernel(graph, op) },
         }
     }
 
@@ -345,15 +356,18 @@ impl Question {
                 work,
                 dtype,
                 served,
-                convolution,
+                kernel,
             } => {
                 let cost = vector(system, *work, *dtype, *served);
-                Ok(match convolution {
-                    Some((sizes, traffic)) => {
+                Ok(match kernel {
+                    VectorKernel::Fused => cost,
+                    VectorKernel::Passes(kernel, rows) => {
+                        library_passes(system, stack, *kernel, *rows, *served, cost)
+                    }
+                    VectorKernel::Convolution(sizes, traffic) => {
                         let walk = Walk::of_convolution(*sizes);
                         library_recurrence(system, stack, walk, *traffic, cost)
                     }
-                    None => cost,
                 })
             }
             Self::Collective(c) => Ok(collective(system, stack, c).unwrap_or_else(|| Cost {
@@ -364,18 +378,34 @@ impl Question {
     }
 }
 
-/// Sequences, tokens, channels and all bytes of a convolution over time: element by element, but with a state.
-fn convolution(graph: &OpGraph, op: &Operator) -> Option<([u64; 3], Traffic)> {
-    let is_state = |t: &&TensorId| graph.tensor(**t).role == Role::State;
-    op.inputs.iter().find(is_state)?;
-    let [sequences, tokens, channels] = *graph.tensor(*op.inputs.first()?).shape.as_slice() else {
-        return None;
-    };
-    let traffic = Traffic {
-        read: read(graph, op),
-        written: written(graph, op),
-    };
-    Some(([sequences, tokens, channels], traffic))
+/// The kernel of an operator that is not fused. A convolution over time works element by element, but has a
+/// state.
+fn kernel(graph: &OpGraph, op: &Operator) -> VectorKernel {
+    let first = op.inputs.first().map(|t| graph.tensor(*t));
+    let shape = first.map_or(&[][..], |t| t.shape.as_slice());
+    let has_state = op.inputs.iter().any(|t| graph.tensor(*t).role == Role::State);
+    if let (true, &[sequences, tokens, channels]) = (has_state, shape) {
+        let traffic = Traffic {
+            read: read(graph, op),
+            written: written(graph, op),
+        };
+        return VectorKernel::Convolution([sequences, tokens, channels], traffic);
+    }
+    match op.kind {
+        OpKind::Reduction(work) => {
+            let length = shape.last().map_or(1.0, |n| *n as f64).max(1.0);
+            let kernel = if work.special >= 1.0 {
+                PassKernel::Softmax
+            } else {
+                PassKernel::Norm
+            };
+            VectorKernel::Passes(kernel, [work.elements / length, length])
+        }
+        OpKind::Elementwise(work) if work.special > 0.0 && op.inputs.len() == 1 => {
+            VectorKernel::Passes(PassKernel::Activation, [0.0; 2])
+        }
+        _ => VectorKernel::Passes(PassKernel::Elementwise, [0.0; 2]),
+    }
 }
 
 /// Bytes of an element on the chip: with its zeros where the chip leaves them out memory by memory.
@@ -489,12 +519,17 @@ impl Hash for Question {
                 work,
                 dtype,
                 served,
-                convolution,
+                kernel,
             } => {
-                convolution.is_some().hash(state);
-                if let Some((sizes, moved)) = convolution {
-                    sizes.hash(state);
-                    traffic(moved, state);
+                match kernel {
+                    VectorKernel::Fused => 0_u8.hash(state),
+                    VectorKernel::Passes(kernel, rows) => {
+                        (kernel, rows.map(f64::to_bits)).hash(state);
+                    }
+                    VectorKernel::Convolution(sizes, moved) => {
+                        sizes.hash(state);
+                        traffic(moved, state);
+                    }
                 }
                 for value in [work.elements, work.ops, work.special] {
                     value.to_bits().hash(state);

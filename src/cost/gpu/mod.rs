@@ -8,11 +8,13 @@ mod experts;
 mod gemm;
 mod parts;
 mod prefill;
+mod passes;
 mod product;
 mod recurrent;
 
 pub use attention::{AttentionCall, appends, library_attention};
 pub use chip::Gpu;
 use parts::Parts;
+pub use passes::library_passes;
 pub use product::{library_experts, library_product};
 pub use recurrent::{Walk, library_recurrence};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::Hasher;
 
 use super::read::{knows, sets};
-use super::{Decode, Exchange, Gemm, Grouped, KnownSet, Prefill, Recurrent, Sets};
+use super::{Decode, Exchange, Gemm, Grouped, KnownSet, Passes, Prefill, Recurrent, Sets};
 use crate::document::Reader;
 use crate::workload::Stack;
 
@@ -55,6 +55,7 @@ kinds! {
     experts: Grouped, "Matrix products of rows that are sorted by their weight.";
     prefill: Prefill, "Attention over new tokens.";
     decode: Decode, "Attention behind a cache.";
+    vector: Passes, "Passes over data: elementwise operators, copies, norms, softmax.";
     scan: Recurrent, "Recurrences and short convolutions.";
     collective: Exchange, "Exchanges among chips.";
 }

@@ -19,6 +19,7 @@ mod exchange;
 mod experts;
 mod gemm;
 mod kinds;
+mod passes;
 mod read;
 mod recurrent;
 
@@ -28,6 +29,7 @@ pub use exchange::Exchange;
 pub use experts::Grouped;
 pub use gemm::{Gemm, GemmFormat};
 pub use kinds::Kernels;
+pub use passes::{PassKernel, Passes};
 pub use read::family;
 pub(super) use read::{chip_kernels, is_key};
 pub use recurrent::{Recurrent, RecurrentKernel};
