@@ -159,6 +159,8 @@ pub struct Cost {
     pub exposed: Seconds,
     /// Start of the kernel, where its library is known; else that of the chip counts.
     pub launch: Option<Seconds>,
+    /// Share of the clusters that have work while the operator runs.
+    pub occupancy: f64,
     /// Time of the host for a call that is not replayed from a graph, where it is known for the kernel.
     pub host: Option<Seconds>,
     /// Bytes at each memory.
@@ -182,6 +184,7 @@ impl Cost {
             link: Seconds::ZERO,
             exposed: Seconds::ZERO,
             launch: None,
+            occupancy: 1.0,
             host: None,
             traffic: SmallVec::from_elem(Traffic::default(), n),
             energy: EnergyBook::default(),

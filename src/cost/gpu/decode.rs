@@ -127,6 +127,7 @@ pub(super) fn decode(
         total: Seconds(
             (body.powi(3) + memory.powi(3)).cbrt() + summed + in_front + regroup + serial,
         ),
+        occupancy: filled,
     }
 }
 

@@ -101,6 +101,7 @@ pub(super) fn grouped(
         engine: Seconds(body),
         memory: Seconds(memory + passes),
         total: Seconds(time + passes),
+        occupancy: experts.loads.tiles(tm) * (n / tn).ceil() / gpu.clusters,
     };
     let tile = LibraryTile {
         m: tm as u64,

@@ -39,6 +39,9 @@ const PORT: f64 = 64.0;
 /// Rows up to which a matrix-vector kernel is considered.
 const FEW_ROWS: f64 = 4.0;
 
+/// Columns of a block of a matrix-vector kernel. Source: estimate.
+pub(super) const VECTOR_COLUMNS: f64 = 64.0;
+
 /// Bytes of a partial sum.
 const PARTIAL: f64 = 4.0;
 
@@ -132,6 +135,7 @@ pub(super) fn gemm(
             engine: Seconds::ZERO,
             memory: Seconds(vector + narrowing.1),
             total: Seconds(vector + narrowing.1),
+            occupancy: n / VECTOR_COLUMNS / gpu.clusters,
         };
         return Some((parts, None));
     }
@@ -141,6 +145,7 @@ pub(super) fn gemm(
         engine: Seconds(first.body),
         memory: Seconds((first.read + work.write + narrowing.1).min(tiled + narrowing.1)),
         total: Seconds(tiled + narrowing.1),
+        occupancy: first.tiles / gpu.clusters,
     };
     let tile = LibraryTile {
         m: first.tile[0] as u64,
@@ -215,6 +220,7 @@ impl Work<'_> {
                 read,
                 tile: [tm, tn],
                 splits,
+                tiles: all,
             });
         }
     }
@@ -227,6 +233,8 @@ struct Candidate {
     read: f64,
     tile: [f64; 2],
     splits: f64,
+    /// Tiles, those of each part of the sum counted.
+    tiles: f64,
 }
 
 /// The four fastest, in order.

@@ -14,6 +14,8 @@ pub(super) struct Parts {
     pub(super) memory: Seconds,
     /// All but the launch.
     pub(super) total: Seconds,
+    /// Share of the clusters that have work.
+    pub(super) occupancy: f64,
 }
 
 impl Parts {
@@ -21,6 +23,7 @@ impl Parts {
     pub(super) fn put_into(self, mut cost: Cost) -> Cost {
         let longest = self.engine.max(self.memory);
         cost.launch = Some(self.launch);
+        cost.occupancy = self.occupancy.clamp(0.0, 1.0);
         cost.matrix = self.engine;
         cost.vector = cost.vector.min(longest);
         for port in cost.ports.iter_mut() {

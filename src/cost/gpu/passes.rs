@@ -72,6 +72,7 @@ fn passes(
         engine: Seconds::ZERO,
         memory: Seconds(stream),
         total: Seconds(stream.max(busy)),
+        occupancy: 1.0,
     }
 }
 

@@ -84,6 +84,7 @@ pub(super) fn prefill(
         engine: Seconds(body),
         memory: Seconds(moved / (gpu.memory.0 * c.read)),
         total: Seconds(body.max(moved / (gpu.memory.0 * c.read)) + in_front),
+        occupancy: items / gpu.clusters,
     }
 }
 

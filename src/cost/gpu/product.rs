@@ -11,11 +11,8 @@ use crate::units::Bytes;
 use crate::workload::{Dtype, Experts, Stack};
 
 use super::experts::grouped;
-use super::gemm::{Product, gemm};
+use super::gemm::{Product, VECTOR_COLUMNS, gemm};
 use super::{Gpu, Parts};
-
-/// Columns of a block of a matrix-vector kernel.
-const VECTOR_COLUMNS: u64 = 64;
 
 /// Cost of a product `[g, m, n, k]` by the kernels of a stack; `None` on chips without coefficients for it.
 pub fn library_product(
@@ -114,7 +111,7 @@ fn costed(
         None => {
             let tile = LibraryTile {
                 m: sizes[1].max(1),
-                n: VECTOR_COLUMNS,
+                n: VECTOR_COLUMNS as u64,
                 k: 1,
                 split: 1,
             };

@@ -98,6 +98,7 @@ fn recurrence(gpu: &Gpu, walk: Walk, bytes: f64, c: &Recurrent) -> Parts {
         engine: Seconds(blocks + in_turn),
         memory: Seconds(stream),
         total: Seconds(blocks.max(stream) + in_turn),
+        occupancy: walk.sequences * walk.heads.max(1.0) / gpu.clusters,
     }
 }
 

@@ -155,6 +155,7 @@ fn a_library_that_misses_the_best_tile() {
             read: 0.0,
             tile: [1.0, 1.0],
             splits: 1.0,
+            tiles: 1.0,
         });
     }
     // Half of the time the first, else one of 2, 3 and 4.
