@@ -13,7 +13,7 @@ use crate::workload::{
 
 use super::shape::elements;
 use super::unpriced::short;
-use super::{OpRow, Shape, Unpriced, layer_ops};
+use super::{OpRow, Regime, Shape, Unpriced, layer_ops};
 
 /// Operations per element to quantize: magnitude, maximum, scale, round.
 pub(super) const QUANTIZE_OPS: f64 = 4.0;
@@ -216,6 +216,9 @@ fn attention_dtypes(text: &str) -> Result<(Dtype, Dtype), Unpriced> {
 }
 
 /// Append to the cache, and attention over it; where a stack rotates on the way, that is part of the call.
+///
+/// Sustained measurements repeat the attention alone, over keys and values that are there: a call that is
+/// repeated for seconds has nothing to append.
 fn serving_attention(row: &OpRow, shape: &Shape, step: Step) -> Result<OpGraph, Unpriced> {
     let length = match step {
         Step::Prefill => "seq",
@@ -246,14 +249,18 @@ fn serving_attention(row: &OpRow, shape: &Shape, step: Step) -> Result<OpGraph, 
     let of_cache = [batch, keys, kv_heads, dim];
     let mut b = Builder::default();
     let q = b.tensor("q", &of_q, stored, Role::Input);
-    let k_in = b.tensor("k.new", &of_new, stored, Role::Input);
-    let v_in = b.tensor("v.new", &of_new, stored, Role::Input);
-    let k = b.tensor("k.cache", &of_cache, kv, Role::KvCache);
-    let v = b.tensor("v.cache", &of_cache, kv, Role::KvCache);
-    let append = OpKind::KvAppend {
-        elements: elements(&of_new)?,
-    };
-    b.add(row, "append", append, &[k_in, v_in], &[k, v]);
+    let appends = !row.regime.parse::<Regime>()?.is_sustained();
+    let role = if appends { Role::KvCache } else { Role::Input };
+    let k = b.tensor("k.cache", &of_cache, kv, role);
+    let v = b.tensor("v.cache", &of_cache, kv, role);
+    if appends {
+        let k_in = b.tensor("k.new", &of_new, stored, Role::Input);
+        let v_in = b.tensor("v.new", &of_new, stored, Role::Input);
+        let append = OpKind::KvAppend {
+            elements: elements(&of_new)?,
+        };
+        b.add(row, "append", append, &[k_in, v_in], &[k, v]);
+    }
     let out = b.tensor("out", &of_q, stored, Role::Output);
     let attention = Attention {
         batch,

@@ -59,9 +59,14 @@ impl FromStr for Regime {
 }
 
 impl Regime {
+    /// Whether the power has settled.
+    pub(super) fn is_sustained(self) -> bool {
+        matches!(self, Self::Sustained | Self::EagerSustained)
+    }
+
     fn conditions(self) -> Conditions {
         Conditions {
-            sustained: matches!(self, Self::Sustained | Self::EagerSustained),
+            sustained: self.is_sustained(),
             eager: matches!(self, Self::Eager | Self::EagerSustained),
         }
     }
