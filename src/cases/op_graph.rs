@@ -217,8 +217,9 @@ fn attention_dtypes(text: &str) -> Result<(Dtype, Dtype), Unpriced> {
 
 /// Append to the cache, and attention over it; where a stack rotates on the way, that is part of the call.
 ///
-/// Sustained measurements repeat the attention alone, over keys and values that are there: a call that is
-/// repeated for seconds has nothing to append.
+/// Sustained measurements of prompts repeat the attention alone, over the prompt's own keys and values.
+/// Source: those of vLLM 0.22 in AIConfigurator, which time `flash_attn` for prompts and the whole call for
+/// single tokens.
 fn serving_attention(row: &OpRow, shape: &Shape, step: Step) -> Result<OpGraph, Unpriced> {
     let length = match step {
         Step::Prefill => "seq",
@@ -249,7 +250,8 @@ fn serving_attention(row: &OpRow, shape: &Shape, step: Step) -> Result<OpGraph, 
     let of_cache = [batch, keys, kv_heads, dim];
     let mut b = Builder::default();
     let q = b.tensor("q", &of_q, stored, Role::Input);
-    let appends = !row.regime.parse::<Regime>()?.is_sustained();
+    let is_sustained = row.regime.parse::<Regime>()?.is_sustained();
+    let appends = step == Step::Decode || !is_sustained;
     let role = if appends { Role::KvCache } else { Role::Input };
     let k = b.tensor("k.cache", &of_cache, kv, role);
     let v = b.tensor("v.cache", &of_cache, kv, role);
