@@ -119,21 +119,32 @@ impl Residuals for Problem<'_, '_> {
     }
 }
 
-/// Which rows depend on a group: those whose prediction changes when its coefficients do.
-pub(super) fn dependents(model: &Model<'_>, rows: &[&Observed<'_>]) -> Vec<usize> {
+/// How far the prediction of each row moves with a group's coefficients: the largest move by one of them.
+pub(super) fn effects(model: &Model<'_>, rows: &[&Observed<'_>]) -> Vec<f64> {
     let start: Vec<f64> = model.knobs.iter().map(|k| k.place(k.start)).collect();
     let before = model.ratios(&start, rows);
-    let mut depends = vec![false; rows.len()];
-    // One coefficient after the other: moved together, their effects may cancel.
+    let mut effects = vec![0.0; rows.len()];
+    let all: Vec<f64> = start.iter().map(|place| probe(*place)).collect();
+    if model
+        .ratios(&all, rows)
+        .iter()
+        .zip(&before)
+        .all(|(a, b)| a == b)
+    {
+        return effects;
+    }
     for at in 0..start.len() {
         let mut moved = start.clone();
         moved[at] = probe(start[at]);
         let after = model.ratios(&moved, rows);
-        for ((depends, a), b) in depends.iter_mut().zip(&after).zip(&before) {
-            *depends |= (a / b - 1.0).abs() > EFFECT;
+        for ((effect, a), b) in effects.iter_mut().zip(&after).zip(&before) {
+            let change = (a / b).ln().abs();
+            if change.is_finite() && change > EFFECT {
+                *effect = change.max(*effect);
+            }
         }
     }
-    (0..rows.len()).filter(|i| depends[*i]).collect()
+    effects
 }
 
 fn probe(place: f64) -> f64 {

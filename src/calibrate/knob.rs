@@ -80,7 +80,8 @@ impl Group {
         let all = std::iter::once(&own).chain(self.others.iter().take(OTHER_STARTS));
         let place = |values: &Vec<f64>| {
             let pairs = self.knobs.iter().zip(values);
-            let of = |knob: &Knob, value| knob.place(if knob.is_built { knob.start } else { value });
+            let of =
+                |knob: &Knob, value| knob.place(if knob.is_built { knob.start } else { value });
             pairs.map(|(knob, value)| of(knob, *value)).collect()
         };
         all.map(place).collect()

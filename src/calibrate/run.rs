@@ -10,7 +10,7 @@ use crate::simulate::Memo;
 use crate::units::Quantity;
 use crate::workload::Stack;
 
-use super::fit::{FittedKnob, Model, Observed, dependents, effective, fit, ratios};
+use super::fit::{FittedKnob, Model, Observed, effective, effects, fit, ratios};
 use super::knob::{self, Group};
 use super::{Errors, SIZES, split};
 
@@ -112,10 +112,20 @@ pub fn calibrate(
     let mut held_out = vec![None; all.len()];
     for stack in Stack::ALL {
         let of_stack = |i: &usize| Stack::of(&all[*i].row.stack) == stack;
-        let mut left: Vec<usize> = (0..all.len()).filter(of_stack).collect();
-        for group in knob::groups(profile, &system, stack) {
-            if left.is_empty() {
-                break;
+        let members: Vec<usize> = (0..all.len()).filter(of_stack).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let groups = knob::groups(profile, &system, stack);
+        let owners = owners(profile, &groups, &members, &all, &memo);
+        for (place, group) in groups.into_iter().enumerate() {
+            let of_group = members
+                .iter()
+                .zip(&owners)
+                .filter(|(_, o)| **o == Some(place));
+            let places: Vec<usize> = of_group.map(|(i, _)| *i).collect();
+            if places.is_empty() {
+                continue;
             }
             let model = Model {
                 profile,
@@ -123,13 +133,6 @@ pub fn calibrate(
                 knobs: &group.knobs,
                 memo: &memo,
             };
-            let rows: Vec<&Observed<'_>> = left.iter().map(|i| all[*i]).collect();
-            let own: Vec<usize> = dependents(&model, &rows);
-            if own.is_empty() {
-                continue;
-            }
-            let places: Vec<usize> = own.iter().map(|i| left[*i]).collect();
-            left.retain(|i| !places.contains(i));
             let rows: Vec<&Observed<'_>> = places.iter().map(|i| all[*i]).collect();
             let name = group_name(&group);
             let moving = effective(&model, &group.starts(), &rows);
@@ -168,6 +171,40 @@ pub fn calibrate(
     let after = ratios(&fitted, &all, &memo);
     found.table = table(&all, &before, &after, &held_out);
     Ok(found)
+}
+
+/// How much more a new set of a format counts than that of another format that stands in for it.
+const NEW: f64 = 2.0;
+
+/// The group that each row is fitted with: the one that moves its prediction the most.
+fn owners(
+    profile: &Profile,
+    groups: &[Group],
+    members: &[usize],
+    all: &[&Observed<'_>],
+    memo: &Memo,
+) -> Vec<Option<usize>> {
+    let rows: Vec<&Observed<'_>> = members.iter().map(|i| all[*i]).collect();
+    let mut best: Vec<(f64, Option<usize>)> = vec![(0.0, None); rows.len()];
+    for (place, group) in groups.iter().enumerate() {
+        let model = Model {
+            profile,
+            fixed: &[],
+            knobs: &group.knobs,
+            memo,
+        };
+        let weight = if group.from == Origin::Other {
+            NEW
+        } else {
+            1.0
+        };
+        for (best, effect) in best.iter_mut().zip(effects(&model, &rows)) {
+            if effect * weight > best.0 {
+                *best = (effect * weight, Some(place));
+            }
+        }
+    }
+    best.into_iter().map(|(_, place)| place).collect()
 }
 
 fn group_name(group: &Group) -> String {

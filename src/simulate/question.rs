@@ -249,7 +249,11 @@ impl Question {
             work,
             dtype: dtype.unwrap_or(Dtype::Fp32),
             served,
-            kernel: if fused { VectorKernel::Fused } else { kernel(graph, op) },
+            kernel: if fused {
+                VectorKernel::Fused
+            } else {
+                kernel(graph, op)
+            },
         }
     }
 
@@ -383,7 +387,10 @@ impl Question {
 fn kernel(graph: &OpGraph, op: &Operator) -> VectorKernel {
     let first = op.inputs.first().map(|t| graph.tensor(*t));
     let shape = first.map_or(&[][..], |t| t.shape.as_slice());
-    let has_state = op.inputs.iter().any(|t| graph.tensor(*t).role == Role::State);
+    let has_state = op
+        .inputs
+        .iter()
+        .any(|t| graph.tensor(*t).role == Role::State);
     if let (true, &[sequences, tokens, channels]) = (has_state, shape) {
         let traffic = Traffic {
             read: read(graph, op),

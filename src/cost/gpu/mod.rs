@@ -7,8 +7,8 @@ mod decode;
 mod experts;
 mod gemm;
 mod parts;
-mod prefill;
 mod passes;
+mod prefill;
 mod product;
 mod recurrent;
 

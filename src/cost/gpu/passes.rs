@@ -29,7 +29,14 @@ pub fn library_passes(
     };
     let [rows, length] = rows;
     let is_held = kernel == PassKernel::Softmax && length <= HELD;
-    let set = if is_held { Passes { passes: 1.0, ..*set } } else { *set };
+    let set = if is_held {
+        Passes {
+            passes: 1.0,
+            ..*set
+        }
+    } else {
+        *set
+    };
     let written = (served.main.written + served.cached.written).0;
     let parts = passes(
         &gpu,
@@ -102,7 +109,10 @@ mod tests {
 
     #[track_caller]
     fn close(found: f64, expected: f64) {
-        assert!((found / expected - 1.0).abs() < 1e-3, "{found} against {expected}");
+        assert!(
+            (found / expected - 1.0).abs() < 1e-3,
+            "{found} against {expected}"
+        );
     }
 
     #[test]
