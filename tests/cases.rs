@@ -72,21 +72,23 @@ fn the_roofline_of_a_matrix_vector_product_is_its_bytes() {
 }
 
 #[test]
-fn eager_rows_wait_for_the_host_and_quantization_is_an_operator_of_its_own() {
-    let shape = "m=512;n=4096;k=4096";
+fn eager_rows_wait_for_the_host() {
+    let (short, long) = ("m=1;n=64;k=64", "m=512;n=4096;k=4096");
     let rows = [
-        row("gemm", "bf16", "burst", shape),
-        row("gemm", "bf16", "eager", shape),
-        row("gemm", "fp8", "burst", shape),
-        row("gemm", "fp8", "eager", shape),
+        row("gemm", "bf16", "burst", short),
+        row("gemm", "bf16", "eager", short),
+        row("gemm", "bf16", "burst", long),
+        row("gemm", "bf16", "eager", long),
     ];
     let found: Vec<f64> = ops(&rows, &chip)
         .into_iter()
         .map(|p| p.expect("priced").latency.0)
         .collect();
     let launch = chip("h100-sxm").expect("known").overhead.launch.0;
-    assert!((found[1] - found[0] - launch).abs() < 1e-12);
-    assert!((found[3] - found[2] - 2.0 * launch).abs() < 1e-12);
+    // The host launches while the device works; the device waits where it is done sooner.
+    assert!(found[0] < launch && found[2] > launch, "{found:?}");
+    assert!((found[1] - launch).abs() < 1e-12, "{found:?}");
+    assert!((found[3] - found[2]).abs() < 1e-12, "{found:?}");
 }
 
 #[test]
@@ -180,15 +182,14 @@ n,h100-sxm,x,burst,gelu,bf16,m=0;n=64
     );
     let priced: Vec<bool> = rows.iter().map(|r| !r["predicted_us"].is_empty()).collect();
     let expected = [
-        true, false, false, false, false, false, false, false, false, true, false, false, false,
+        true, false, true, false, false, false, false, false, false, true, false, false, false,
         false, false,
     ];
     assert_eq!(priced, expected);
     assert_eq!(rows[0]["note"], "kept, quoted");
-    assert_eq!(reasons.iter().map(|r| r.1).sum::<usize>(), 13);
+    assert_eq!(reasons.iter().map(|r| r.1).sum::<usize>(), 12);
     for reason in [
         Unpriced::Chip("no-such-chip".into()),
-        Unpriced::NotModelled("all_reduce"),
         Unpriced::Missing("k".into()),
         Unpriced::NotANumber("n".into()),
         Unpriced::UnknownKey("bogus".into()),

@@ -233,7 +233,7 @@ fn tenants_share_the_base_and_read_the_adapters_they_use() {
     let mut read = 0.0;
     for op in forward.operators() {
         if let OpKind::Experts(experts) = &op.kind {
-            near(experts.touched, touched, 1e-12);
+            near(experts.loads.touched(), touched, 1e-12);
             let weight = op.inputs[1];
             read += op.bytes_read(1, forward.tensor(weight)).0 * op.count as f64;
         }

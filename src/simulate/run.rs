@@ -1,5 +1,7 @@
 //! Binds, prices, settles and sums one design point.
 
+use std::sync::Arc;
+
 use crate::diag::{Code, Problem, Problems};
 use crate::footprint::area;
 use crate::hardware::{Direction, System};
@@ -7,12 +9,13 @@ use crate::units::{Joules, Seconds, Watts};
 use crate::workload::{Dtype, Phase, Scenario, Workload};
 
 use super::Memo;
+use super::bound::operator_bound;
 use super::estimate::{
     Coverage, Estimate, Fidelity, Generation, MemoryUse, PhaseEstimate, Roofs, Totals,
 };
 use super::memory::on;
 use super::phase::{PricedStep, summarize};
-use super::price::{Prepared, price_on};
+use super::price::{Prepared, Priced, price_on};
 use super::task::{BoundStep, Task, fallback, runnable};
 use super::verdict::verdict;
 use super::zeros::on_chip;
@@ -104,14 +107,31 @@ fn priced<'a>(
 ) -> Result<PricedStep<'a>, Problems> {
     let system = chip.system;
     let step = on_chip(step, system);
-    let prices = price_on(chip, &step.graph, &step.fusion, memo).map_err(|(op, error)| {
+    let mut prices = price_on(chip, &step.graph, &step.fusion, memo).map_err(|(op, error)| {
         Problem::new(
             Code::NoFit,
             format!("`{op}` cannot run on `{}`: {error}", system.name),
         )
         .help("give the chip a larger memory there, or a smaller array")
     })?;
+    if system.kernels.is_some() {
+        keep_to_bounds(&step, system, &mut prices);
+    }
     Ok(PricedStep { step, prices })
+}
+
+/// Holds library kernels to the roofline. Their coefficients come from single kernels that were repeated, and
+/// found in the cache what a whole model brings from memory.
+fn keep_to_bounds(step: &BoundStep, system: &System, prices: &mut [Priced]) {
+    for priced in prices {
+        let bound = operator_bound(&step.graph, &step.fusion, system, priced.op, step.compulsory);
+        if priced.cost.overlapped() < bound {
+            let cost = Arc::make_mut(&mut priced.cost);
+            if let Some(main) = cost.ports.first_mut() {
+                *main = bound;
+            }
+        }
+    }
 }
 
 fn warn_fallbacks(dtypes: &[Dtype], system: &System, warnings: &mut Problems) {

@@ -56,7 +56,7 @@ pub fn library_passes(
 /// ```text
 /// moved  = bytes + (passes - 1)(bytes - written)
 /// stays  = 1/(1 + (bytes/(resident cache))^4)
-/// stream = main moved (1 - stays)/(B read) + moved/(B cached)
+/// stream = max(main moved (1 - stays)/(B read) + moved/(B cached), main/B)
 /// t      = launch + max(stream, arithmetic, row rows/SMs)
 /// ```
 fn passes(
@@ -73,6 +73,8 @@ fn passes(
     let more = if all > 0.0 { (all + again) / all } else { 0.0 };
     let missed = main * more * (1.0 - stays) / (gpu.memory.0 * c.read);
     let stream = missed + all * more / (gpu.memory.0 * c.cached);
+    // What crosses main memory does so at its peak rate at best.
+    let stream = stream.max(main / gpu.memory.0);
     let busy = arithmetic.max(c.row.0 * rows / gpu.clusters);
     Parts {
         launch: c.launch,
