@@ -636,3 +636,81 @@ fn tables_are_priced_row_by_row() {
         std::fs::remove_file(path(name)).expect("can be removed");
     }
 }
+
+#[test]
+fn predictions_stay_within_their_stated_bands() {
+    let document = json(&["validate", "--json"], 0);
+    let rows = document["errors"].as_array().expect("a list");
+    for row in rows.iter().filter(|r| r["size"] == "") {
+        assert_eq!(row["within"], true, "{row}");
+        assert_eq!(
+            row["rows"], row["latency"]["rows"],
+            "every row is priced: {row}"
+        );
+    }
+}
+
+#[test]
+fn a_missed_band_is_exit_code_1_and_named() {
+    let chip = std::env::temp_dir().join(format!("wattline-slow-{}.toml", std::process::id()));
+    let content = "schema = 1\nname = \"h100-sxm\"\nextends = \"h100-sxm\"\nsource = \"test\"\n\
+                   [kernels.gemm.bf16.vllm]\nlaunch = \"50 us\"\n";
+    std::fs::write(&chip, content).expect("written");
+    let (code, out, err) = call(&["validate", "--on", &chip.to_string_lossy(), "--op", "gemm"]);
+    std::fs::remove_file(&chip).expect("removed");
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("MISSED"), "{out}");
+    assert!(err.contains("h100-sxm gemm bf16 vllm: time"), "{err}");
+}
+
+#[test]
+fn a_calibration_writes_a_chip_that_runs() {
+    let folder = std::env::temp_dir().join(format!("wattline-fit-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("created");
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    // Products at 25 TMAC/s, and 9 us.
+    let mut table = "op,dtype,shape,us\n".to_owned();
+    for (n, k) in [
+        (512, 512),
+        (1024, 4096),
+        (4096, 1024),
+        (4096, 4096),
+        (2048, 8192),
+    ] {
+        for m in [1, 64, 512, 1024, 2048, 4096, 8192] {
+            let us = 9.0 + f64::from(m) * f64::from(n) * f64::from(k) / 25e6;
+            table.push_str(&format!("gemm,int8,m={m};n={n};k={k},{us}\n"));
+        }
+    }
+    let (measured, overlay) = (path("m.csv"), path("fitted.toml"));
+    std::fs::write(&measured, table).expect("written");
+    let (code, out, err) = call(&["calibrate", &measured, "--on", "edge-npu", "-o", &overlay]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("held out: mean"), "{out}");
+    let fitted = std::fs::read_to_string(&overlay).expect("written");
+    for part in [
+        "extends = \"edge-npu\"",
+        "again: wattline calibrate",
+        "35 rows",
+    ] {
+        assert!(fitted.contains(part), "{fitted}");
+    }
+    let (code, _, err) = call(&["run", "resnet-50", "--on", &overlay, "-q"]);
+    assert_eq!(code, 0, "{err}");
+
+    std::fs::write(&measured, "op,dtype,shape,us\ngemm,bf16,m=1;n=64;k=64,5\n").expect("written");
+    refused(
+        &["calibrate", &measured, "--on", "h100-sxm"],
+        &["E0701", "1 rows, "],
+    );
+    std::fs::write(
+        &measured,
+        "op,dtype,shape,us,chip\ngemm,bf16,m=1;n=64;k=64,5,l4\n",
+    )
+    .expect("written");
+    refused(
+        &["calibrate", &measured, "--on", "h100-sxm"],
+        &["E0701", "1 rows name other chips"],
+    );
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

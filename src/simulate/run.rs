@@ -124,7 +124,13 @@ fn priced<'a>(
 /// found in the cache what a whole model brings from memory.
 fn keep_to_bounds(step: &BoundStep, system: &System, prices: &mut [Priced]) {
     for priced in prices {
-        let bound = operator_bound(&step.graph, &step.fusion, system, priced.op, step.compulsory);
+        let bound = operator_bound(
+            &step.graph,
+            &step.fusion,
+            system,
+            priced.op,
+            step.compulsory,
+        );
         if priced.cost.overlapped() < bound {
             let cost = Arc::make_mut(&mut priced.cost);
             if let Some(main) = cost.ports.first_mut() {
