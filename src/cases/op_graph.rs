@@ -251,7 +251,9 @@ fn serving_attention(row: &OpRow, shape: &Shape, step: Step) -> Result<OpGraph, 
     let mut b = Builder::default();
     let q = b.tensor("q", &of_q, stored, Role::Input);
     let is_sustained = row.regime.parse::<Regime>()?.is_sustained();
-    let appends = step == Step::Decode || !is_sustained;
+    // PyTorch's attention knows no cache.
+    let is_alone = Stack::of(&row.stack) == Stack::Torch || (step == Step::Prefill && is_sustained);
+    let appends = !is_alone;
     let role = if appends { Role::KvCache } else { Role::Input };
     let k = b.tensor("k.cache", &of_cache, kv, role);
     let v = b.tensor("v.cache", &of_cache, kv, role);
