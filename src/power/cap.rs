@@ -16,7 +16,7 @@ pub struct Entry<'a> {
 }
 
 /// A phase at the clock that the cap leaves.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Settled {
     /// Clock over nominal clock.
     pub ratio: f64,

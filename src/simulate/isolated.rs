@@ -3,15 +3,15 @@
 use crate::cost::{Cost, EnergyBook};
 use crate::hardware::{Direction, System};
 use crate::mapper::NoMapping;
-use crate::power::{Entry, dynamic, nominal, settle};
-use crate::schedule::Fusion;
+use crate::power::{Entry, dynamic};
 use crate::units::{Bytes, Joules, Seconds, Watts};
 use crate::workload::{Dtype, OpGraph};
 
 use super::Memo;
 use super::bound::{compulsory, graph_bound};
-use super::phase::{binding, is_covered, overhead};
-use super::price::{Prepared, price_on};
+use super::phase::{binding, is_covered};
+use super::price::Prepared;
+use super::replay::Replay;
 
 /// How a measurement was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -78,25 +78,9 @@ pub fn isolated(
     memo: &Memo,
 ) -> Result<Isolated, NoMapping> {
     let system = chip.system;
-    let fusion = Fusion::default();
-    let prices = price_on(chip, graph, &fusion, memo).map_err(|(_, error)| error)?;
-    let entries: Vec<Entry<'_>> = prices
-        .iter()
-        .map(|priced| Entry {
-            cost: &priced.cost,
-            count: graph.operator(priced.op).count as f64,
-            overhead: if priced.launched {
-                eager_start(system, &priced.cost, overhead(system, priced), conditions)
-            } else {
-                Seconds::ZERO
-            },
-        })
-        .collect();
-    let settled = if conditions.sustained {
-        settle(system, &entries)
-    } else {
-        nominal(system, &entries)
-    };
+    let replay = Replay::new(graph, system, conditions);
+    let timed = replay.settle(chip, memo)?;
+    let (entries, settled) = (timed.entries(), timed.settled);
     let mut book = EnergyBook::default();
     let mut events = Joules::ZERO;
     for entry in &entries {
@@ -116,11 +100,14 @@ pub fn isolated(
         power: energy
             .filter(|_| settled.latency.0 > 0.0)
             .map(|e| e / settled.latency),
-        fallback: prices.iter().find_map(|priced| {
-            let asked = graph.operator(priced.op).kind.product_dtype()?;
-            let runs = priced.executed?;
-            (asked != runs).then_some((asked, runs))
-        }),
+        fallback: graph
+            .operators()
+            .zip(replay.executed())
+            .find_map(|(op, runs)| {
+                let asked = op.kind.product_dtype()?;
+                let runs = runs?;
+                (asked != runs).then_some((asked, runs))
+            }),
         bound: longest.map_or(String::new(), |e| binding(system, e.cost, e.overhead)),
     })
 }

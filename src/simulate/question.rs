@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use crate::cost::collective::collective;
 use crate::cost::gpu::{
     AttentionCall, Walk, appends, library_attention, library_experts, library_passes,
-    library_recurrence,
+    library_product, library_recurrence,
 };
 use crate::cost::{
     Cost, Operands, Served, Traffic, Widths, attention, scan, sparse::Zeros, vector,
@@ -19,8 +19,8 @@ use crate::mapping::Chain;
 use crate::schedule::Fusion;
 use crate::units::{Bytes, Seconds};
 use crate::workload::{
-    Attention, Collective, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role, Scan,
-    Slot, Stack, Tensor, VectorWork, View,
+    Attention, Class, Collective, Dtype, Einsum, Experts, OpGraph, OpId, OpKind, Operator, Role,
+    Scan, Slot, Stack, Tensor, VectorWork, View,
 };
 
 use super::Memo;
@@ -284,15 +284,15 @@ impl Question {
                 zeros,
             } => {
                 let none = Zeros::none();
-                if let Some(experts) = experts {
-                    let operands = Operands {
-                        widths,
-                        compulsory: *compulsory,
-                        zeros: zeros.as_deref().unwrap_or(&none),
-                    };
-                    if let Some(cost) = of_experts(system, *executed, stack, experts, operands) {
-                        return Ok(cost);
-                    }
+                let operands = Operands {
+                    widths,
+                    compulsory: *compulsory,
+                    zeros: zeros.as_deref().unwrap_or(&none),
+                };
+                let experts = experts.as_deref();
+                if let Some(cost) = of_library(system, stack, einsum, experts, *executed, operands)
+                {
+                    return Ok(cost);
                 }
                 let request = Request {
                     einsum,
@@ -429,17 +429,24 @@ fn op_carrier(graph: &OpGraph, fusion: &Fusion, op: &Operator) -> Option<OpId> {
 }
 
 /// The kernel of a library, where the chip has one.
-fn of_experts(
+fn of_library(
     system: &System,
-    dtype: Dtype,
     stack: Stack,
-    experts: &Experts,
+    einsum: &Einsum,
+    experts: Option<&Experts>,
+    dtype: Dtype,
     operands: Operands<'_>,
 ) -> Option<Cost> {
     system.kernels.as_deref()?;
     let array = system.arrays.iter().position(|a| a.peak(dtype).is_some())?;
     let chain = Chain::of(system, array);
-    library_experts(system, &chain, dtype, stack, experts, operands)
+    match experts {
+        Some(experts) => library_experts(system, &chain, dtype, stack, experts, operands),
+        None => {
+            let sizes = [Class::G, Class::M, Class::N, Class::K].map(|class| einsum.size(class));
+            library_product(system, &chain, dtype, stack, sizes, operands)
+        }
+    }
 }
 
 /// Rows sorted by their weight: one product for each weight that is touched.

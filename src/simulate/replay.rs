@@ -1,11 +1,14 @@
 //! Operators of one measurement, to be timed again and again on chips that differ in figures only.
 
+use smallvec::SmallVec;
+
+use crate::cost::Cost;
 use crate::hardware::System;
 use crate::mapper::NoMapping;
-use crate::power::{Entry, nominal, settle};
+use crate::power::{Entry, Settled, nominal, settle};
 use crate::schedule::Fusion;
 use crate::units::Seconds;
-use crate::workload::{OpGraph, Stack};
+use crate::workload::{Dtype, OpGraph, Stack};
 
 use super::isolated::eager_start;
 use super::question::{Distance, Question};
@@ -17,7 +20,7 @@ use super::{Conditions, Memo, Prepared};
 /// the same memories, engines and formats; bandwidths, overheads and coefficients of kernels may differ.
 #[derive(Clone, Debug)]
 pub struct Replay {
-    asked: Vec<Asked>,
+    asked: SmallVec<[Asked; 2]>,
     stack: Stack,
     conditions: Conditions,
 }
@@ -54,26 +57,63 @@ impl Replay {
     /// # Errors
     /// [`NoMapping`] if a product fits nowhere on the chip.
     pub fn latency(&self, chip: &Prepared<'_>, memo: &Memo) -> Result<Seconds, NoMapping> {
+        Ok(self.settle(chip, memo)?.settled.latency)
+    }
+
+    /// Prices all operators, and the clock that they run at.
+    pub(super) fn settle(&self, chip: &Prepared<'_>, memo: &Memo) -> Result<Timed, NoMapping> {
         let system = chip.system;
         let costs = self.asked.iter();
         let costs = costs.map(|asked| asked.question.answer(self.stack, chip, memo));
-        let costs = costs.collect::<Result<Vec<_>, _>>()?;
-        let entries = self.asked.iter().zip(&costs).map(|(asked, cost)| Entry {
-            cost,
-            count: asked.count,
-            overhead: if asked.is_launched {
+        let costs = costs.collect::<Result<SmallVec<[Cost; 2]>, _>>()?;
+        let starts = self.asked.iter().zip(&costs).map(|(asked, cost)| {
+            if asked.is_launched {
                 let kernel = cost.launch.unwrap_or(system.overhead.kernel);
                 eager_start(system, cost, kernel, self.conditions)
             } else {
                 Seconds::ZERO
-            },
+            }
         });
-        let entries: Vec<Entry<'_>> = entries.collect();
-        let settled = if self.conditions.sustained {
-            settle(system, &entries)
-        } else {
-            nominal(system, &entries)
+        let starts = starts.collect();
+        let counts = self.asked.iter().map(|asked| asked.count).collect();
+        let mut timed = Timed {
+            costs,
+            starts,
+            counts,
+            settled: Settled::default(),
         };
-        Ok(settled.latency)
+        timed.settled = if self.conditions.sustained {
+            settle(system, &timed.entries())
+        } else {
+            nominal(system, &timed.entries())
+        };
+        Ok(timed)
+    }
+
+    /// The format in which each operator's products run.
+    pub(super) fn executed(&self) -> impl Iterator<Item = Option<Dtype>> {
+        self.asked.iter().map(|asked| asked.question.executed())
+    }
+}
+
+/// The operators of a measurement with their prices.
+pub(super) struct Timed {
+    costs: SmallVec<[Cost; 2]>,
+    starts: SmallVec<[Seconds; 2]>,
+    counts: SmallVec<[f64; 2]>,
+    /// At the clock that the cap leaves.
+    pub(super) settled: Settled,
+}
+
+impl Timed {
+    /// One entry for each operator.
+    pub(super) fn entries(&self) -> SmallVec<[Entry<'_>; 2]> {
+        let pairs = self.costs.iter().zip(&self.starts).zip(&self.counts);
+        let entries = pairs.map(|((cost, start), count)| Entry {
+            cost,
+            count: *count,
+            overhead: *start,
+        });
+        entries.collect()
     }
 }
