@@ -103,17 +103,12 @@ pub(super) fn gemm(
     };
     let mut best = Best::default();
     let least = sides.iter().copied().min().unwrap_or(1);
-    for &tm in sides
-        .iter()
-        .filter(|side| !is_mostly_empty(**side, least, m))
-    {
-        for &tn in sides
-            .iter()
-            .filter(|side| !is_mostly_empty(**side, least, n))
-        {
-            let (tm, tn) = (tm as f64, tn as f64);
-            let area = tm * tn;
-            if (LEAST_AREA..=MOST_AREA).contains(&area) && tm.max(tn) <= SLENDER * tm.min(tn) {
+    let sides: SmallVec<[Side; 8]> = sides.iter().map(|side| Side::of(*side, c)).collect();
+    let fits = |size: f64| move |side: &&Side| !is_mostly_empty(side.length, least, size);
+    for tm in sides.iter().filter(fits(m)) {
+        for tn in sides.iter().filter(fits(n)) {
+            let (short, long) = (tm.length.min(tn.length), tm.length.max(tn.length));
+            if (LEAST_AREA..=MOST_AREA).contains(&(short * long)) && long <= SLENDER * short {
                 work.try_splits([tm, tn], &mut best);
             }
         }
@@ -157,8 +152,29 @@ pub(super) fn gemm(
 }
 
 /// A side twice as long as what it covers serves no product that a shorter one does not serve better.
-fn is_mostly_empty(side: u64, least: u64, size: f64) -> bool {
-    side > least.max(64) && side as f64 >= 2.0 * size
+fn is_mostly_empty(side: f64, least: u64, size: f64) -> bool {
+    side > least.max(64) as f64 && side >= 2.0 * size
+}
+
+/// A side of tiles, with the powers of it that all tiles share.
+#[derive(Clone, Copy, Debug)]
+struct Side {
+    length: f64,
+    /// Over the side of a square tile that has a cluster to itself, to the power by which small tiles lose rate.
+    rate: f64,
+    /// Over 128, to the power by which long sides take longer steps.
+    latency: f64,
+}
+
+impl Side {
+    fn of(length: u64, c: &Gemm) -> Self {
+        let length = length as f64;
+        Self {
+            length,
+            rate: (length / WHOLE.sqrt()).powf(c.small_tile),
+            latency: (length / 128.0).powf(c.long_side),
+        }
+    }
 }
 
 /// What all candidates share.
@@ -175,16 +191,19 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn try_splits(&self, [tm, tn]: [f64; 2], best: &mut Best) {
+    fn try_splits(&self, sides: [&Side; 2], best: &mut Best) {
+        let [tm, tn] = sides.map(|side| side.length);
         let (c, gpu) = (self.c, self.gpu);
         let [g, m, n, k] = self.p.sizes;
         let [a, b] = self.p.widths;
         let clusters = gpu.clusters;
         let area = tm * tn;
         let tiles = g * (m / tm).ceil() * (n / tn).ceil();
-        let rate = self.peak / clusters * c.engine * (area / WHOLE).min(1.0).powf(c.small_tile);
+        let small = (sides[0].rate * sides[1].rate).min(1.0);
+        let rate = self.peak / clusters * c.engine * small;
         let math = area * self.depth / rate * self.p.steps;
-        let latency = c.step.0 * (c.depth / STEP_BYTES) * (tm.max(tn) / 128.0).powf(c.long_side);
+        let long = sides[0].latency.max(sides[1].latency);
+        let latency = c.step.0 * (c.depth / STEP_BYTES) * long;
         let port = (a * tm + b * tn) * self.depth / (c.cache * PORT * gpu.clock.0);
         let step = |tiles: f64| (tiles * math.max(port)).max(latency);
         let together = (WHOLE / area).floor().clamp(1.0, TOGETHER);
