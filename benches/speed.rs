@@ -5,6 +5,7 @@
 use std::process::{Command, Stdio};
 
 use divan::{Bencher, black_box};
+use wattline::cases::{OpRow, ops};
 use wattline::hardware::{Profile, System};
 use wattline::simulate::{Fidelity, Memo, run};
 use wattline::workload::{Binding, Precision, Scenario, Workload};
@@ -122,4 +123,30 @@ fn import_resnet50(bencher: Bencher<'_, '_>) {
             .graph(&wattline::workload::Binding::infer())
             .expect("binds")
     });
+}
+
+/// Target: 200,000 rows a second on one core, products of distinct shapes.
+#[divan::bench]
+fn price_rows_of_products_on_h100(bencher: Bencher<'_, '_>) {
+    let rows: Vec<OpRow> = (0..20_000)
+        .map(|i| OpRow {
+            chip: "h100-sxm".into(),
+            stack: "vllm".into(),
+            regime: "burst".into(),
+            op: "gemm".into(),
+            dtype: "bf16".into(),
+            shape: format!(
+                "m={};n={};k={}",
+                1 + i % 97 * 40,
+                64 + i / 97 * 64,
+                128 + i % 31 * 256
+            ),
+        })
+        .collect();
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let one = one.expect("a thread");
+    let chip = chip("h100-sxm");
+    bencher
+        .counter(divan::counter::ItemsCount::new(rows.len()))
+        .bench(|| one.install(|| ops(black_box(&rows), &|_| Ok(chip.clone()))));
 }
