@@ -267,12 +267,12 @@ fn the_keys_of_documents_are_pinned() {
         run workload: batch dims dtype name output phase prompt requests shapes software weight_dtype
         run hardware: area_m2 assumed name params roofs
         run hardware.roofs: bandwidth_byte_per_s peak_op_per_s
-        run totals: activation_peak_bytes average_power_w bytes clock_ratio coverage dynamic_energy_j energy_j energy_parts_j energy_per_output_token_j flops kv_cache_bytes latency_s mac_utilization macs parameters peak_power_w roofline_latency_s state_bytes static_energy_j tokens_per_s tpot_s ttft_s useful_macs weight_bytes
+        run totals: activation_peak_bytes average_power_w bytes clock_ratio coverage dynamic_energy_j energy_j energy_parts_j energy_per_output_token_j flops grade kv_cache_bytes latency_error latency_s mac_utilization macs measured_share parameters peak_power_w roofline_latency_s state_bytes static_energy_j tokens_per_s tpot_s ttft_s useful_macs weight_bytes
         run totals.coverage: bytes energy macs
         run sparsity: energy_share saves_energy saves_time time_share verdict why
         run fit: capacity_bytes fits memory parts required_bytes short_bytes
         run fit.parts: activation_bytes gradient_bytes kv_cache_bytes optimizer_bytes reserve_bytes state_bytes weight_bytes
-        run phases.0: activation_peak_bytes average_power_w bytes clock_ratio coverage dynamic_energy_j energy_j energy_parts_j energy_per_output_token_j flops kv_cache_bytes latency_s mac_utilization macs parameters peak_power_w phase roofline_latency_s state_bytes static_energy_j steps tokens_per_s tpot_s ttft_s useful_macs weight_bytes
+        run phases.0: activation_peak_bytes average_power_w bytes clock_ratio coverage dynamic_energy_j energy_j energy_parts_j energy_per_output_token_j flops grade kv_cache_bytes latency_error latency_s mac_utilization macs measured_share parameters peak_power_w phase roofline_latency_s state_bytes static_energy_j steps tokens_per_s tpot_s ttft_s useful_macs weight_bytes
         run operators.0: block bound bytes count energy_j flops fused_into kind latency_s mac_utilization macs mapping name phase power_w roofline_latency_s source
         fit : context fit hardware limits remedies schema warnings workload
         fit workload: batch dims dtype name output phase prompt requests shapes software weight_dtype

@@ -128,6 +128,9 @@ fn assumptions(run: &RunDocument, console: &Console) -> String {
 fn figures(run: &RunDocument, console: &Console) -> Vec<(&'static str, String)> {
     let totals = &run.totals;
     let mut all = vec![("latency", latency(totals))];
+    if let Some(text) = accuracy(totals) {
+        all.push(("accuracy", text));
+    }
     if let Some(ttft) = totals.ttft_s {
         all.push(("TTFT", short_time(ttft)));
     }
@@ -171,6 +174,16 @@ fn latency(totals: &TotalsPart) -> String {
         text.push_str(&format!("   roofline {roofline} ({share} of it reached)"));
     }
     text
+}
+
+/// How far the time may be off.
+fn accuracy(totals: &TotalsPart) -> Option<String> {
+    let (error, share, grade) = (totals.latency_error?, totals.measured_share?, totals.grade?);
+    let [low, high] = [1.0 / (1.0 + error), 1.0 + error].map(|f| short_time(totals.latency_s * f));
+    Some(format!(
+        "grade {grade}: {low} to {high}, {} of the time in kernels that were measured",
+        percent(share)
+    ))
 }
 
 fn energy(totals: &TotalsPart) -> String {

@@ -163,6 +163,8 @@ pub struct Cost {
     pub occupancy: f64,
     /// Time of the host for a call that is not replayed from a graph, where it is known for the kernel.
     pub host: Option<Seconds>,
+    /// Mean error of the kernel's time, as a share, where it was measured.
+    pub error: Option<f64>,
     /// Bytes at each memory.
     pub traffic: SmallVec<[Traffic; 6]>,
     /// Energy of events.
@@ -186,6 +188,7 @@ impl Cost {
             launch: None,
             occupancy: 1.0,
             host: None,
+            error: None,
             traffic: SmallVec::from_elem(Traffic::default(), n),
             energy: EnergyBook::default(),
             executed_macs: 0.0,

@@ -6,6 +6,7 @@ use crate::units::{Bytes, Seconds};
 use crate::workload::{Collective, CollectiveKind, Stack};
 
 use super::book::Cost;
+use super::gpu::expected_error;
 
 /// Chips from which switches add up.
 ///
@@ -30,6 +31,8 @@ pub fn collective(system: &System, stack: Stack, c: &Collective) -> Option<Cost>
             cost.launch = Some(Seconds(launch));
             cost.link = Seconds(time);
             cost.host = Some(set.host);
+            let accuracy = sets.and_then(|sets| sets.accuracy(c.kind, stack));
+            cost.error = expected_error(system, accuracy);
         }
         None => {
             let n = c.chips as f64;

@@ -37,6 +37,12 @@ pub struct TotalsPart {
     pub peak_power_w: Option<f64>,
     /// Clock over nominal clock under the power cap.
     pub clock_ratio: f64,
+    /// Mean error to expect of the time, as a share; `null` if no kernel of it was measured.
+    pub latency_error: Option<f64>,
+    /// Share of the time in kernels that were measured.
+    pub measured_share: Option<f64>,
+    /// `A` to `D`, from both.
+    pub grade: Option<char>,
     /// Multiply-accumulates, attention over the full square.
     pub macs: f64,
     /// Multiply-accumulates the result depends on.
@@ -123,6 +129,9 @@ impl TotalsPart {
             average_power_w: totals.average_power.map(|p| p.0),
             peak_power_w: totals.peak_power.map(|p| p.0),
             clock_ratio: totals.clock_ratio,
+            latency_error: totals.expected.map(|e| e.error),
+            measured_share: totals.expected.map(|e| e.measured),
+            grade: totals.expected.map(|e| e.grade()),
             macs: totals.macs,
             useful_macs: totals.useful_macs,
             flops: 2.0 * totals.macs,

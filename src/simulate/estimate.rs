@@ -91,10 +91,50 @@ pub struct Totals {
     pub clock_ratio: f64,
     /// False if even the lowest clock draws more than the cap.
     pub within_cap: bool,
+    /// How far the time may be off; `None` if no kernel of it was measured.
+    pub expected: Option<Expected>,
     /// What of the work is covered.
     pub coverage: Coverage,
     /// Bytes moved at each memory, outermost first.
     pub bytes: Vec<(String, Bytes)>,
+}
+
+/// How far a time may be off, from the errors of the kernels that it is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expected {
+    /// Mean error of the measured part, as a share: its kernels' mean errors by their times, as if all were off
+    /// in the same direction.
+    pub error: f64,
+    /// Share of the time in kernels that were measured.
+    pub measured: f64,
+}
+
+impl Expected {
+    /// `A` to 5 %, `B` to 10 %, `C` to 20 %, else `D`; one lower where less than four fifths of the time are
+    /// measured, `D` below half.
+    pub fn grade(&self) -> char {
+        let steps = [0.05, 0.10, 0.20];
+        let place = steps.iter().filter(|most| self.error > **most).count();
+        let place = place + usize::from(self.measured < 0.8);
+        let place = if self.measured < 0.5 { 3 } else { place.min(3) };
+        ['A', 'B', 'C', 'D'][place]
+    }
+
+    /// Of parts with their times.
+    pub(super) fn of(parts: impl Iterator<Item = (Seconds, Option<Self>)>) -> Option<Self> {
+        let (mut all, mut measured, mut off) = (0.0, 0.0, 0.0);
+        for (time, expected) in parts {
+            all += time.0;
+            if let Some(expected) = expected {
+                measured += time.0 * expected.measured;
+                off += time.0 * expected.measured * expected.error;
+            }
+        }
+        (measured > 0.0).then(|| Self {
+            error: off / measured,
+            measured: measured / all,
+        })
+    }
 }
 
 /// Shares between 0 and 1.
@@ -236,4 +276,42 @@ pub struct Roofs {
     pub peaks: Vec<(Dtype, OpsPerSecond)>,
     /// Peak bandwidth of all instances by memory, outermost first.
     pub bandwidths: Vec<(String, BytesPerSecond)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(error: f64, measured: f64) -> Expected {
+        Expected { error, measured }
+    }
+
+    #[test]
+    fn grades_fall_with_the_error_and_with_what_is_not_measured() {
+        for (error, measured, grade) in [
+            (0.05, 1.0, 'A'),
+            (0.051, 1.0, 'B'),
+            (0.15, 0.9, 'C'),
+            (0.3, 1.0, 'D'),
+            (0.04, 0.7, 'B'),
+            (0.15, 0.7, 'D'),
+            (0.01, 0.4, 'D'),
+        ] {
+            assert_eq!(
+                expected(error, measured).grade(),
+                grade,
+                "{error} {measured}"
+            );
+        }
+    }
+
+    #[test]
+    fn errors_weigh_by_time() {
+        // 3 s at 10 %, 1 s at 2 %, 1 s that was not measured: 0.32 s of 4 s.
+        let parts = [(3.0, Some(0.1)), (1.0, Some(0.02)), (1.0, None)];
+        let parts = parts.map(|(t, e)| (Seconds(t), e.map(|e| expected(e, 1.0))));
+        let found = Expected::of(parts.into_iter()).expect("some are measured");
+        assert!((found.error - 0.08).abs() < 1e-12 && (found.measured - 0.8).abs() < 1e-12);
+        assert_eq!(Expected::of([(Seconds(1.0), None)].into_iter()), None);
+    }
 }

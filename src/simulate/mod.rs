@@ -22,8 +22,8 @@ mod zeros;
 
 pub use crate::footprint::Area;
 pub use estimate::{
-    Coverage, Estimate, Fidelity, Generation, MemoryUse, OperatorEstimate, PhaseEstimate, Roofs,
-    Totals,
+    Coverage, Estimate, Expected, Fidelity, Generation, MemoryUse, OperatorEstimate, PhaseEstimate,
+    Roofs, Totals,
 };
 pub use isolated::{Conditions, Isolated, isolated};
 pub use memo::Memo;

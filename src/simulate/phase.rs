@@ -11,7 +11,7 @@ use crate::units::{Bytes, Joules, Macs, Seconds, Watts};
 use crate::workload::Phase;
 
 use super::bound::{graph_bound, operator_bound};
-use super::estimate::{Coverage, Fidelity, OperatorEstimate, PhaseEstimate, Totals};
+use super::estimate::{Coverage, Expected, Fidelity, OperatorEstimate, PhaseEstimate, Totals};
 use super::price::{Priced, resource};
 use super::task::BoundStep;
 
@@ -304,9 +304,22 @@ fn totals(
         peak_power: peak_power(operators).filter(|_| has_timeline),
         clock_ratio: settled.ratio,
         within_cap: settled.within_cap,
+        expected: expected(system, entries, settled).filter(|_| has_timeline),
         coverage: coverage(steps, &book),
         bytes: total_bytes(system, entries),
     }
+}
+
+/// How far the sum of the operators' times may be off.
+fn expected(system: &System, entries: &[Entry<'_>], settled: &Settled) -> Option<Expected> {
+    Expected::of(entries.iter().map(|entry| {
+        let time = (entry.cost.alone(system, settled.ratio) + entry.overhead) * entry.count;
+        let known = entry.cost.error.map(|error| Expected {
+            error,
+            measured: 1.0,
+        });
+        (time, known)
+    }))
 }
 
 /// The longest of all resources' summed busy times: everything overlaps perfectly.

@@ -11,7 +11,7 @@ use crate::workload::{Dtype, Phase, Scenario, Workload};
 use super::Memo;
 use super::bound::operator_bound;
 use super::estimate::{
-    Coverage, Estimate, Fidelity, Generation, MemoryUse, PhaseEstimate, Roofs, Totals,
+    Coverage, Estimate, Expected, Fidelity, Generation, MemoryUse, PhaseEstimate, Roofs, Totals,
 };
 use super::memory::on;
 use super::phase::{PricedStep, summarize};
@@ -214,6 +214,7 @@ fn sum(phases: &[PhaseEstimate]) -> Totals {
         peak_power: peaks.try_fold(Watts::ZERO, |sum, p| Some(sum.max(p?))),
         clock_ratio: least(|t| t.clock_ratio),
         within_cap: all().all(|t| t.within_cap),
+        expected: Expected::of(all().map(|t| (t.latency, t.expected))),
         coverage: Coverage {
             macs: least(|t| t.coverage.macs),
             bytes: least(|t| t.coverage.bytes),

@@ -2,13 +2,13 @@
 
 use crate::cost::Cost;
 use crate::hardware::System;
-use crate::hardware::kernels::{AttentionFormat, Sets};
+use crate::hardware::kernels::{Accuracy, AttentionFormat, Sets};
 use crate::units::Bytes;
 use crate::workload::{Attention, Dtype, Stack};
 
 use super::decode::decode;
 use super::prefill::prefill;
-use super::{Gpu, Parts};
+use super::{Gpu, Parts, expected_error};
 
 /// Most new tokens behind a cache that one walk over the keys serves.
 const FEW_TOKENS: u64 = 16;
@@ -42,12 +42,16 @@ pub fn appends(system: &System) -> bool {
 /// Unchanged on chips without coefficients.
 pub fn library_attention(system: &System, call: AttentionCall<'_>, estimate: Cost) -> Cost {
     match parts(system, &call) {
-        Some(parts) => parts.put_into(estimate),
+        Some((parts, accuracy)) => {
+            let mut cost = parts.put_into(estimate);
+            cost.error = expected_error(system, accuracy);
+            cost
+        }
         None => estimate,
     }
 }
 
-fn parts(system: &System, call: &AttentionCall<'_>) -> Option<Parts> {
+fn parts(system: &System, call: &AttentionCall<'_>) -> Option<(Parts, Option<Accuracy>)> {
     let gpu = Gpu::of(system)?;
     let kernels = system.kernels.as_ref()?;
     let a = call.attention;
@@ -61,27 +65,21 @@ fn parts(system: &System, call: &AttentionCall<'_>) -> Option<Parts> {
     };
     let is_decode = a.q_len < a.kv_len && a.q_len <= FEW_TOKENS;
     if is_decode {
-        let set = of(&kernels.decode, format, call.stack)?;
-        Some(decode(system, &gpu, a, peak, kv_width, call.is_cached, set))
+        let (set, accuracy) = of(&kernels.decode, format, call.stack)?;
+        let parts = decode(system, &gpu, a, peak, kv_width, call.is_cached, set);
+        Some((parts, accuracy))
     } else {
-        let set = of(&kernels.prefill, format, call.stack)?;
-        Some(prefill(
-            system,
-            &gpu,
-            a,
-            peak,
-            kv_width,
-            call.is_cached,
-            set,
-        ))
+        let (set, accuracy) = of(&kernels.prefill, format, call.stack)?;
+        let parts = prefill(system, &gpu, a, peak, kv_width, call.is_cached, set);
+        Some((parts, accuracy))
     }
 }
 
 /// The set of a format, else that of plain 16-bit kernels.
-fn of<C>(sets: &Sets<C>, format: AttentionFormat, stack: Stack) -> Option<&C>
+fn of<C>(sets: &Sets<C>, format: AttentionFormat, stack: Stack) -> Option<(&C, Option<Accuracy>)>
 where
     C: crate::hardware::kernels::Coefficients<Format = AttentionFormat>,
 {
-    let own = sets.get(format, stack);
-    own.or_else(|| sets.get(AttentionFormat::Half, stack))
+    let with = |format| Some((sets.get(format, stack)?, sets.accuracy(format, stack)));
+    with(format).or_else(|| with(AttentionFormat::Half))
 }

@@ -14,6 +14,7 @@ mod recurrent;
 
 pub use attention::{AttentionCall, appends, library_attention};
 pub use chip::Gpu;
+pub(super) use chip::expected_error;
 use parts::Parts;
 pub use passes::library_passes;
 pub use product::{library_experts, library_product};

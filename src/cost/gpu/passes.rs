@@ -6,7 +6,7 @@ use crate::hardware::kernels::{PassKernel, Passes};
 use crate::units::Seconds;
 use crate::workload::Stack;
 
-use super::{Gpu, Parts};
+use super::{Gpu, Parts, expected_error};
 
 /// Longest row that a softmax keeps in registers. Source: PyTorch, `PersistentSoftmax.cuh`.
 const HELD: f64 = 1024.0;
@@ -48,6 +48,10 @@ pub fn library_passes(
     );
     let mut cost = parts.put_into(cost);
     cost.host = Some(set.host);
+    cost.error = expected_error(
+        system,
+        kernels.and_then(|k| k.vector.accuracy(kernel, stack)),
+    );
     cost
 }
 

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::cost::sparse::shares;
 use crate::cost::{Cost, LibraryTile, Operands, Widths, describe_library, library_gemm};
-use crate::hardware::kernels::{Coefficients, GemmFormat, Sets};
+use crate::hardware::kernels::{Accuracy, Coefficients, GemmFormat, Sets};
 use crate::hardware::{System, Tiles};
 use crate::mapping::Chain;
 use crate::units::Bytes;
@@ -12,7 +12,7 @@ use crate::workload::{Dtype, Experts, Stack};
 
 use super::experts::grouped;
 use super::gemm::{Product, VECTOR_COLUMNS, gemm};
-use super::{Gpu, Parts};
+use super::{Gpu, Parts, expected_error};
 
 /// Cost of a product `[g, m, n, k]` by the kernels of a stack; `None` on chips without coefficients for it.
 pub fn library_product(
@@ -25,7 +25,7 @@ pub fn library_product(
 ) -> Option<Cost> {
     let gpu = Gpu::of(system)?;
     let kernels = system.kernels.as_deref()?;
-    let set = nearest(&kernels.gemm, dtype, operands.widths, stack)?;
+    let (set, accuracy) = nearest(&kernels.gemm, dtype, operands.widths, stack)?;
     let engine = &system.arrays[chain.array];
     let [g, m, n, k] = sizes.map(|size| size as f64);
     let narrowed = dtype.stored_bytes();
@@ -63,7 +63,9 @@ pub fn library_product(
         compulsory,
         ..operands
     };
-    Some(costed(system, chain, dtype, sizes, operands, parts, tile))
+    let mut cost = costed(system, chain, dtype, sizes, operands, parts, tile);
+    cost.error = expected_error(system, accuracy);
+    Some(cost)
 }
 
 /// Cost of a product of rows sorted by their weight, by the kernels of a stack; `None` on chips without
@@ -78,7 +80,7 @@ pub fn library_experts(
 ) -> Option<Cost> {
     let gpu = Gpu::of(system)?;
     let kernels = system.kernels.as_deref()?;
-    let set = nearest(&kernels.experts, dtype, operands.widths, stack)?;
+    let (set, accuracy) = nearest(&kernels.experts, dtype, operands.widths, stack)?;
     let engine = &system.arrays[chain.array];
     let widths = [operands.widths.lhs, operands.widths.rhs];
     let peak = Gpu::peak(engine, dtype).0;
@@ -86,15 +88,9 @@ pub fn library_experts(
     let groups = experts.loads.touched().round().max(1.0);
     let rows = (experts.rows as f64 / groups).ceil().max(1.0);
     let sizes = [groups as u64, rows as u64, experts.n, experts.k];
-    Some(costed(
-        system,
-        chain,
-        dtype,
-        sizes,
-        operands,
-        parts,
-        Some(tile),
-    ))
+    let mut cost = costed(system, chain, dtype, sizes, operands, parts, Some(tile));
+    cost.error = expected_error(system, accuracy);
+    Some(cost)
 }
 
 fn costed(
@@ -140,7 +136,7 @@ fn nearest<'a, C: Coefficients<Format = GemmFormat>>(
     dtype: Dtype,
     widths: &Widths,
     stack: Stack,
-) -> Option<&'a C> {
+) -> Option<(&'a C, Option<Accuracy>)> {
     use GemmFormat::{Fp8, Fp8Block, Half, Int8, Nvfp4, Single, Weight4, Weight8};
     let chain: &[GemmFormat] = match dtype {
         Dtype::Fp32 | Dtype::Tf32 => &[Single],
@@ -153,5 +149,9 @@ fn nearest<'a, C: Coefficients<Format = GemmFormat>>(
         Dtype::Nvfp4 | Dtype::Mxfp4 => &[Nvfp4, Fp8, Half],
         Dtype::Fp64 | Dtype::Int64 | Dtype::Int32 | Dtype::Int16 | Dtype::Int4 | Dtype::Bool => &[],
     };
-    chain.iter().find_map(|format| sets.get(*format, stack))
+    let mut formats = chain.iter();
+    formats.find_map(|format| {
+        let set = sets.get(*format, stack)?;
+        Some((set, sets.accuracy(*format, stack)))
+    })
 }

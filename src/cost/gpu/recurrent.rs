@@ -6,7 +6,7 @@ use crate::hardware::kernels::{Recurrent, RecurrentKernel};
 use crate::units::Seconds;
 use crate::workload::{Scan, Stack};
 
-use super::{Gpu, Parts};
+use super::{Gpu, Parts, expected_error};
 
 /// What a recurrence or convolution walks over.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +69,12 @@ pub fn library_recurrence(
     let kernels = system.kernels.as_deref();
     let set = kernels.and_then(|k| k.scan.get(walk.kernel, stack));
     match (gpu, set) {
-        (Some(gpu), Some(set)) => recurrence(&gpu, walk, traffic.total().0, set).put_into(cost),
+        (Some(gpu), Some(set)) => {
+            let mut cost = recurrence(&gpu, walk, traffic.total().0, set).put_into(cost);
+            let accuracy = kernels.and_then(|k| k.scan.accuracy(walk.kernel, stack));
+            cost.error = expected_error(system, accuracy);
+            cost
+        }
         _ => cost,
     }
 }

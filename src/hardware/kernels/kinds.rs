@@ -19,6 +19,8 @@ macro_rules! kinds {
             pub family: String,
             /// Where the coefficients come from.
             pub source: String,
+            /// Chips whose measurements they were fitted to.
+            pub fitted_on: Vec<String>,
             $( #[doc = $doc] pub $kind: Sets<$set>, )+
         }
 

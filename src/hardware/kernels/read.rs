@@ -45,11 +45,17 @@ fn parse(name: &str) -> Result<Kernels, Problems> {
             .required_string("source", help)
             .unwrap_or("")
             .to_owned(),
+        fitted_on: names(&root),
         ..Kernels::default()
     };
     kernels.read(&root);
     root.finish();
     context.finish().or(kernels).map(|(kernels, _)| kernels)
+}
+
+fn names(root: &Reader) -> Vec<String> {
+    let names = root.strings("fitted_on").unwrap_or_default();
+    names.into_iter().map(|(name, _)| name.to_owned()).collect()
 }
 
 /// The kernels of a chip: its family, with what its file changes; `None` without a family.
