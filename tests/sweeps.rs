@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use expect_test::{Expect, expect};
 use wattline::catalog::{Base, Content, Entry, Kind};
 use wattline::diag::Problems;
-use wattline::explore::{self, Plan, Silent, Sweep};
+use wattline::explore::{self, NoLedger, Plan, Silent, Sweep};
 use wattline::record;
 use wattline::simulate::Metric;
 
@@ -116,7 +116,9 @@ fn load(folder: &Path, text: &str) -> Result<(Plan, Problems), Problems> {
 fn swept(test: &str, text: &str) -> (Plan, Sweep) {
     let folder = folder(test);
     let (plan, _) = load(&folder, text).unwrap_or_else(|p| panic!("{p}"));
-    let sweep = explore::run(&plan, &Silent).unwrap_or_else(|p| panic!("{p}"));
+    let sweep = explore::run(&plan, &Silent, &NoLedger)
+        .unwrap_or_else(|p| panic!("{p}"))
+        .0;
     fs::remove_dir_all(folder).expect("can be removed");
     (plan, sweep)
 }
@@ -124,7 +126,7 @@ fn swept(test: &str, text: &str) -> (Plan, Sweep) {
 #[track_caller]
 fn refused(test: &str, text: &str, expected: &Expect) {
     let folder = folder(test);
-    let found = load(&folder, text).and_then(|(plan, _)| explore::run(&plan, &Silent));
+    let found = load(&folder, text).and_then(|(plan, _)| explore::run(&plan, &Silent, &NoLedger));
     let text = found.expect_err("must be refused").to_string();
     let place = folder.display().to_string();
     fs::remove_dir_all(folder).expect("can be removed");
@@ -161,8 +163,9 @@ fn threads_change_no_byte() {
     let with = |n: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
         let pool = pool.expect("threads can be started");
-        pool.install(|| explore::run(&plan, &Silent))
+        pool.install(|| explore::run(&plan, &Silent, &NoLedger))
             .expect("is priced")
+            .0
     };
     let (one, eight) = (with(1), with(8));
     assert_eq!(one, eight);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::explore::Shard;
 use crate::mapper::exact::Aim;
 use crate::simulate::{Constraint, Fidelity};
 use crate::units::{ByteStyle, Dimension, Quantity};
@@ -174,6 +175,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// A design space to a Pareto front (exit 1: no design meets the constraints)
     Sweep(SweepArgs),
+    /// Joins the shards of a sweep (exit 1: no design meets the constraints)
+    Merge(MergeArgs),
     /// What is known of a model or a chip
     Show(ShowArgs),
     /// One Einsum on one chip: a loop nest, what it moves and costs (exit 1: a tile does not fit)
@@ -315,6 +318,33 @@ pub(super) struct SweepArgs {
     /// Folder of the results [default: reports/<name>-<hash of the inputs>]
     #[arg(short, long, value_name = "DIR")]
     pub(super) output_dir: Option<PathBuf>,
+    /// Go on with the run of the folder; without, points that its journal has are reused as well, if it has any
+    #[arg(long, conflicts_with = "fresh")]
+    pub(super) resume: bool,
+    /// Price all points anew, whatever the folder's journal has
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// Only every N-th point, the I-th of each N, into the folder's journal [default: from the array job of Slurm,
+    /// LSF or SGE that this runs in]
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(super) shard: Option<Shard>,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(nth, of)| {
+        let (nth, of) = (nth.trim().parse().ok()?, of.trim().parse().ok()?);
+        (nth >= 1 && nth <= of).then_some(Shard { nth, of })
+    });
+    numbers.ok_or_else(|| "two numbers such as 3/16, the first from 1 to the second".to_owned())
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MergeArgs {
+    #[command(flatten)]
+    pub(super) sweep: SweepArgs,
+    /// Folders of the shards
+    #[arg(required = true, value_name = "FOLDER")]
+    pub(super) runs: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -92,6 +92,7 @@ fn execute(parsed: &Arguments, arguments: &[OsString]) -> u8 {
         Command::Run(args) if args.cases.is_some() => tables::cases(args, &console),
         Command::Run(args) => run::command(args, &console, &words),
         Command::Sweep(args) => sweep::command(args, &console, &words),
+        Command::Merge(args) => sweep::merge(args, &console, &words),
         Command::Show(args) => show::command(args, &console),
         Command::Map(args) => map::command(args, &console),
         Command::Ops(args) => tables::ops(args, &console),

@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::catalog;
 use crate::diag::{Code, Problem, Problems};
-use crate::explore::{self, Plan, Point, Sink, Sweep};
-use crate::record::{self, Manifest, SweepDocument, SweepManifest};
+use crate::explore::{self, Plan, Shard, Sink, Sweep};
+use crate::record::{self, JOURNAL, Journal, Manifest, SweepDocument, SweepManifest};
 
-use super::args::{Format, SweepArgs};
+use super::args::{Format, MergeArgs, SweepArgs};
 use super::console::Console;
 use super::start::Answer;
 use super::{sweep_plot, sweep_text};
@@ -26,11 +26,74 @@ pub(super) fn command(
         .output_dir
         .clone()
         .unwrap_or_else(|| default_folder(&plan));
-    let progress = Progress::new(plan.space.len(), args.no_progress || console.quiet);
-    let sweep = explore::run(&plan, &progress)?;
+    let journal = Journal::open(&folder, args.fresh)?;
+    if args.resume && journal.is_empty() {
+        let message = format!("`{}` has no run to go on with", folder.display());
+        return Err(Problem::new(Code::Reference, message)
+            .help("leave --resume out; -o names the folder of a run")
+            .into());
+    }
+    let hidden = args.no_progress || console.quiet;
+    if let Some(shard) = args
+        .shard
+        .map_or_else(shard_of_array, |shard| Ok(Some(shard)))?
+    {
+        return part(&plan, &journal, shard, &folder, console, hidden);
+    }
+    finish(
+        &plan,
+        &mut warnings,
+        &journal,
+        args,
+        &folder,
+        console,
+        words,
+    )
+}
+
+/// Prices the points of a shard into the journal of its folder.
+fn part(
+    plan: &Plan,
+    journal: &Journal,
+    shard: Shard,
+    folder: &Path,
+    console: &Console,
+    hidden: bool,
+) -> Result<Answer, Problems> {
+    let of_shard = (0..plan.space.len()).filter(|i| shard.has(*i)).count();
+    let progress = Progress::new(of_shard, hidden);
+    let count = explore::run_shard(plan, &progress, journal, shard)?;
     progress.bar.finish_and_clear();
-    write(&folder, &plan, &sweep, words)?;
-    present(args, console, &plan, &sweep, &folder)?;
+    journal.finish()?;
+    let (nth, of, shown) = (shard.nth, shard.of, folder.display());
+    console.note(&format!(
+        "shard {nth} of {of}: {of_shard} points, computed {}, in {shown}\n\
+         next: wattline merge FILE.toml FOLDER... -o DIR   joins all shards\n",
+        count.priced
+    ));
+    Ok(Answer::Yes)
+}
+
+/// Prices what is not known, sums up, writes and shows.
+fn finish(
+    plan: &Plan,
+    warnings: &mut Problems,
+    journal: &Journal,
+    args: &SweepArgs,
+    folder: &Path,
+    console: &Console,
+    words: &[String],
+) -> Result<Answer, Problems> {
+    let progress = Progress::new(plan.space.len(), args.no_progress || console.quiet);
+    let (sweep, count) = explore::run(plan, &progress, journal)?;
+    progress.bar.finish_and_clear();
+    journal.finish()?;
+    write(folder, plan, &sweep, words)?;
+    present(args, console, plan, &sweep, folder)?;
+    if count.known > 0 {
+        let (known, priced) = (count.known, count.priced);
+        console.note(&format!("reused {known} points, computed {priced}\n"));
+    }
     for problem in sweep.warnings {
         warnings.push(problem);
     }
@@ -40,6 +103,57 @@ pub(super) fn command(
         Some(_) if console.format == Format::Json => Ok(Answer::No),
         Some(problem) => Err(problem.into()),
         None => Ok(Answer::Yes),
+    }
+}
+
+/// Joins the journals of shards, prices what none of them has, and writes the whole sweep.
+pub(super) fn merge(
+    args: &MergeArgs,
+    console: &Console,
+    words: &[String],
+) -> Result<Answer, Problems> {
+    let file = args.sweep.file.to_string_lossy();
+    let (plan, mut warnings) = Plan::load(&catalog::sweep(&file)?, &args.sweep.sets)?;
+    let folder = args.sweep.output_dir.clone();
+    let folder = folder.unwrap_or_else(|| default_folder(&plan));
+    let mut journal = Journal::open(&folder, args.sweep.fresh)?;
+    for run in &args.runs {
+        journal.take_in(run)?;
+    }
+    finish(
+        &plan,
+        &mut warnings,
+        &journal,
+        &args.sweep,
+        &folder,
+        console,
+        words,
+    )
+}
+
+/// Task and number of tasks of a cluster's array job: Slurm, LSF, SGE.
+const ARRAYS: [(&str, &str); 3] = [
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT"),
+    ("LSB_JOBINDEX", "LSB_JOBINDEX_END"),
+    ("SGE_TASK_ID", "SGE_TASK_LAST"),
+];
+
+/// The shard of this process, where a cluster started it as one of an array numbered from 1.
+fn shard_of_array() -> Result<Option<Shard>, Problems> {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok();
+    let found = ARRAYS.iter().find_map(|(nth, of)| {
+        let pair = (number(nth)?, number(of)?);
+        Some((*nth, pair)).filter(|(_, (nth, of))| *nth > 0 && *of > 1)
+    });
+    match found {
+        Some((name, (nth, of))) if nth > of => {
+            let message = format!("{name} is {nth}, but the array has {of} tasks");
+            Err(Problem::new(Code::Usage, message)
+                .help("number the tasks of the array from 1, or give --shard")
+                .into())
+        }
+        Some((_, (nth, of))) => Ok(Some(Shard { nth, of })),
+        None => Ok(None),
     }
 }
 
@@ -99,7 +213,8 @@ fn write(folder: &Path, plan: &Plan, sweep: &Sweep, words: &[String]) -> Result<
     for (name, content) in &files {
         record::write_file(&folder.join(name), content)?;
     }
-    let names = files.into_iter().map(|(name, _)| name).collect();
+    let names = files.into_iter().map(|(name, _)| name);
+    let names = names.chain([JOURNAL.to_owned()]).collect();
     let manifest = SweepManifest::of(plan, Manifest::now(words.to_vec(), names));
     record::write_file(
         &folder.join("manifest.json"),
@@ -128,7 +243,7 @@ impl Progress {
 }
 
 impl Sink for Progress {
-    fn point(&self, _point: &Point) {
+    fn point(&self, _index: usize) {
         self.bar.inc(1);
     }
 }

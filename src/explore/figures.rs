@@ -28,6 +28,16 @@ impl Row {
         Self(Metric::ALL.map(|m| m.of(estimate).filter(|v| !v.is_nan())))
     }
 
+    /// All values, in the order of [`Metric::ALL`].
+    pub fn values(&self) -> &[Option<f64>] {
+        &self.0
+    }
+
+    /// The row of these values; `None` if there are more or fewer than metrics.
+    pub fn from_values(values: &[Option<f64>]) -> Option<Self> {
+        values.try_into().ok().map(Self)
+    }
+
     /// The value of a metric.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         self.0[metric as usize]

@@ -23,7 +23,7 @@
 //!     base: Base::Catalog,
 //! };
 //! let (plan, _) = Plan::load(&entry, &[])?;
-//! let sweep = explore::run(&plan, &explore::Silent)?;
+//! let (sweep, _) = explore::run(&plan, &explore::Silent, &explore::NoLedger)?;
 //! assert_eq!(sweep.points.len(), 2);
 //! assert!(!sweep.front.is_empty());
 //! # Ok::<(), wattline::diag::Problems>(())
@@ -33,6 +33,7 @@ mod axis;
 mod effect;
 mod figures;
 mod infeasible;
+mod ledger;
 mod load;
 mod plan;
 mod point;
@@ -43,8 +44,9 @@ mod summary;
 
 pub use effect::{Effect, Step};
 pub use figures::{Figures, Row};
+pub use ledger::{Answer, Ledger, NoLedger, Shard};
 pub use plan::{Input, Job, Plan, digest};
 pub use point::{Point, Reason};
-pub use run::{Silent, Sink, run};
+pub use run::{Count as Counted, Silent, Sink, run, run_shard};
 pub use space::{Axis, Choice, Setting, Space, Value};
 pub use summary::{Count, Sweep};

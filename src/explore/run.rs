@@ -10,6 +10,7 @@ use crate::units::Bytes;
 use crate::workload::Dtype;
 
 use super::figures::{Figures, Row};
+use super::ledger::{Answer, Keys, Ledger, Shard};
 use super::load::assignments;
 use super::plan::Plan;
 use super::point::{Point, Reason, violations};
@@ -21,8 +22,8 @@ const ROUND: usize = 256;
 
 /// Is told of each point as soon as it is priced, from any thread and in any order.
 pub trait Sink: Sync {
-    /// A point is done.
-    fn point(&self, point: &Point);
+    /// The point of an index is done.
+    fn point(&self, index: usize);
 }
 
 /// Hears nothing.
@@ -30,30 +31,69 @@ pub trait Sink: Sync {
 pub struct Silent;
 
 impl Sink for Silent {
-    fn point(&self, _point: &Point) {}
+    fn point(&self, _index: usize) {}
 }
 
-/// Prices all points on the current pool of threads, and sums them up.
+/// How many points were priced, and how many were known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Priced now.
+    pub priced: usize,
+    /// Found in the ledger.
+    pub known: usize,
+}
+
+/// Prices all points that the ledger does not know on the current pool of threads, and sums them up.
 ///
 /// # Errors
 /// A model that cannot be bound in one of the scenarios. A chip or product that does not work out makes its
 /// point infeasible.
-pub fn run(plan: &Plan, sink: &dyn Sink) -> Result<Sweep, Problems> {
-    let (points, warnings) = price_all(plan, sink)?;
-    Ok(summarize(plan, points, warnings))
+pub fn run(plan: &Plan, sink: &dyn Sink, ledger: &dyn Ledger) -> Result<(Sweep, Count), Problems> {
+    let (answers, count) = price_all(plan, sink, ledger, Shard::WHOLE)?;
+    let answers = answers.into_iter().enumerate();
+    // Every index is the sum of exactly one chip's and one scenario's offset.
+    let points = answers.filter_map(|(index, answer)| Some(point(plan, index, answer?)));
+    let (points, warnings) = points.unzip();
+    Ok((summarize(plan, points, warnings), count))
 }
 
-/// A point with the warnings of its estimates.
-type Warned = (Point, Vec<Problem>);
+/// Prices the points of a shard that the ledger does not know, for it to keep.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_shard(
+    plan: &Plan,
+    sink: &dyn Sink,
+    ledger: &dyn Ledger,
+    shard: Shard,
+) -> Result<Count, Problems> {
+    Ok(price_all(plan, sink, ledger, shard)?.1)
+}
 
 /// What one graph depends on: the job, its scenario, and the type the chip makes it run at.
 type Key = (usize, usize, Option<Dtype>);
 
-fn price_all(plan: &Plan, sink: &dyn Sink) -> Result<(Vec<Point>, Vec<Vec<Problem>>), Problems> {
+fn price_all(
+    plan: &Plan,
+    sink: &dyn Sink,
+    ledger: &dyn Ledger,
+    shard: Shard,
+) -> Result<(Vec<Option<Answer>>, Count), Problems> {
     let groups = Groups::of(plan);
+    let keys = Keys::of(plan);
     let mut bound: FxHashMap<Key, Task> = FxHashMap::default();
-    let mut done: Vec<Option<Warned>> = vec![None; plan.space.len()];
-    let chips: Vec<usize> = (0..groups.chips.len()).collect();
+    let mut count = Count::default();
+    let mut done: Vec<Option<Answer>> = (0..plan.space.len())
+        .into_par_iter()
+        .map(|index| ledger.known(keys.at(index)).inspect(|_| sink.point(index)))
+        .collect();
+    count.known = done.iter().flatten().count();
+    let is_open = |done: &[Option<Answer>], point: usize| done[point].is_none() && shard.has(point);
+    let has_open = |chip: &usize| {
+        let mut points = groups.scenarios.iter().map(|s| groups.chips[*chip] + s);
+        points.any(|point| is_open(&done, point))
+    };
+    let chips: Vec<usize> = (0..groups.chips.len()).filter(has_open).collect();
     for round in chips.chunks(ROUND) {
         let systems: Vec<_> = round
             .par_iter()
@@ -65,29 +105,33 @@ fn price_all(plan: &Plan, sink: &dyn Sink) -> Result<(Vec<Point>, Vec<Vec<Proble
         let memos: Vec<Memo> = systems.iter().map(|_| shared.sibling()).collect();
         let n = groups.scenarios.len();
         let items = 0..systems.len() * n;
-        let priced: Vec<_> = items
+        let items = items.map(|i| (i / n, i % n));
+        let open = items.filter(|(s, scenario)| {
+            is_open(&done, groups.chips[round[*s]] + groups.scenarios[*scenario])
+        });
+        let open: Vec<(usize, usize)> = open.collect();
+        let priced: Vec<(usize, Answer)> = open
             .into_par_iter()
-            .map(|i| {
-                let (s, scenario) = (i / n, i % n);
-                let point = groups.chips[round[s]] + groups.scenarios[scenario];
-                let warned = match &systems[s] {
+            .map(|(s, scenario)| {
+                let index = groups.chips[round[s]] + groups.scenarios[scenario];
+                let answer = match &systems[s] {
                     Ok(system) => {
                         let chip = Prepared::new(system);
-                        price(plan, point, scenario, &chip, &bound, &memos[s])
+                        price(plan, scenario, &chip, &bound, &memos[s])
                     }
-                    Err(reason) => (unpriced(point, reason.clone()), Vec::new()),
+                    Err(reason) => unpriced(reason.clone(), Vec::new()),
                 };
-                sink.point(&warned.0);
-                warned
+                ledger.store(keys.at(index), &answer);
+                sink.point(index);
+                (index, answer)
             })
             .collect();
-        for warned in priced {
-            let index = warned.0.index;
-            done[index] = Some(warned);
+        count.priced += priced.len();
+        for (index, answer) in priced {
+            done[index] = Some(answer);
         }
     }
-    // Every index is the sum of exactly one chip's and one scenario's offset.
-    Ok(done.into_iter().flatten().unzip())
+    Ok((done, count))
 }
 
 /// The grid as chips times scenarios: an index is the sum of an offset of each.
@@ -188,22 +232,21 @@ fn key(plan: &Plan, job: usize, scenario: usize, system: &System) -> Key {
     (job, scenario, Some(system.executed_as(own)))
 }
 
-fn unpriced(index: usize, reason: String) -> Point {
-    Point {
-        index,
-        figures: None,
-        reasons: vec![Reason::Unpriced(reason)],
+fn unpriced(reason: String, warnings: Vec<Problem>) -> Answer {
+    Answer {
+        rows: Err(reason),
+        short: Bytes::ZERO,
+        warnings,
     }
 }
 
 fn price(
     plan: &Plan,
-    point: usize,
     scenario: usize,
     chip: &Prepared<'_>,
     bound: &FxHashMap<Key, Task>,
     memo: &Memo,
-) -> Warned {
+) -> Answer {
     let mut rows = Vec::with_capacity(plan.jobs.len());
     let mut warnings = Vec::new();
     let mut short = Bytes::ZERO;
@@ -215,13 +258,34 @@ fn price(
                 short = short.max(estimate.memory.short());
                 warnings.extend(estimate.warnings);
             }
-            Err(problems) => return (unpriced(point, first(&problems)), warnings),
+            Err(problems) => return unpriced(first(&problems), warnings),
         }
     }
+    Answer {
+        rows: Ok(rows),
+        short,
+        warnings,
+    }
+}
+
+/// A point from its answer: its figures over the mix, and what it misses.
+fn point(plan: &Plan, index: usize, answer: Answer) -> (Point, Vec<Problem>) {
+    let rows = match answer.rows {
+        Ok(rows) => rows,
+        Err(reason) => {
+            let point = Point {
+                index,
+                figures: None,
+                reasons: vec![Reason::Unpriced(reason)],
+            };
+            return (point, answer.warnings);
+        }
+    };
     let weights: Vec<f64> = plan.jobs.iter().map(|j| j.weight).collect();
     let figures = Figures::new(rows, &weights);
     let mut reasons = Vec::new();
-    if short.0 > 0.0 {
+    if answer.short.0 > 0.0 {
+        let short = answer.short;
         reasons.push(Reason::Memory { short });
     }
     let unknown = plan
@@ -231,9 +295,9 @@ fn price(
     reasons.extend(unknown.map(|m| Reason::Unknown(*m)));
     reasons.extend(violations(&figures, &plan.constraints));
     let point = Point {
-        index: point,
+        index,
         figures: Some(figures),
         reasons,
     };
-    (point, warnings)
+    (point, answer.warnings)
 }

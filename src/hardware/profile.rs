@@ -81,6 +81,27 @@ impl Profile {
         given.unwrap_or(&self.name)
     }
 
+    /// Everything that the description says, as one text: equal for equal chips.
+    pub fn text(&self) -> String {
+        fn write(table: &Table, text: &mut String) {
+            for entry in &table.entries {
+                text.push_str(&format!("{}=", entry.key));
+                value(&entry.node.value, text);
+                text.push(';');
+            }
+        }
+        fn value(value_: &Value, text: &mut String) {
+            match value_ {
+                Value::Table(table) => write(table, text),
+                Value::List(items) => items.iter().for_each(|item| value(&item.value, text)),
+                other => text.push_str(&format!("{other:?}")),
+            }
+        }
+        let mut text = format!("{} ", self.name());
+        write(&self.tree, &mut text);
+        text
+    }
+
     /// Sets a value as `--set key=value` does: `glb=1 MiB`, `memory.hbm.capacity=96 GB`.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub fn write_file(path: &Path, content: &[u8]) -> Result<(), Problems> {
     })
 }
 
-fn refused(path: &Path, error: &std::io::Error) -> Problems {
+pub(super) fn refused(path: &Path, error: &std::io::Error) -> Problems {
     let message = format!("`{}` cannot be written: {error}", path.display());
     Problem::new(Code::Unreadable, message).into()
 }
