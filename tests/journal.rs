@@ -170,3 +170,47 @@ fn wrong_shards_and_folders_are_refused() {
     }
     fs::remove_dir_all(folder).expect("removed");
 }
+
+#[test]
+fn the_script_of_an_array_job_runs_the_shards() {
+    let folder = folder("emit");
+    let file = text(&sweep_file(&folder, BUFFERS));
+    let run = text(&folder.join("run"));
+    let output = sweep(&[
+        "sweep",
+        &file,
+        "--emit",
+        "slurm",
+        "--tasks",
+        "4",
+        "-o",
+        &run,
+        "--set",
+        "power.idle=0.5 W",
+    ])
+    .output()
+    .expect("starts");
+    let script = String::from_utf8(output.stdout).expect("is text");
+    assert!(script.contains("#SBATCH --array=1-4"), "{script}");
+    assert!(script.contains("--set 'power.idle=0.5 W'"), "{script}");
+    // Its last line, as the cluster would run it.
+    let binary = sweep(&[]).get_program().to_string_lossy().into_owned();
+    let line = script
+        .lines()
+        .last()
+        .expect("has lines")
+        .replacen("wattline", &binary, 1);
+    for task in 1..=4 {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &line])
+            .env("SLURM_ARRAY_TASK_ID", task.to_string());
+        done(shell);
+    }
+    let shards: Vec<String> = (1..=4).map(|n| format!("{run}/shard-{n}")).collect();
+    let mut words = vec!["merge", &file, "-o", &run, "--set", "power.idle=0.5 W"];
+    words.extend(shards.iter().map(String::as_str));
+    let said = done(sweep(&words));
+    assert!(said.contains("reused 48 points, computed 0"), "{said}");
+    fs::remove_dir_all(folder).expect("removed");
+}

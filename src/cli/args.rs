@@ -328,6 +328,20 @@ pub(super) struct SweepArgs {
     /// LSF or SGE that this runs in]
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(super) shard: Option<Shard>,
+    /// Print the script of an array job that shares the sweep out, and price nothing
+    #[arg(long, value_enum, conflicts_with_all = ["shard", "resume", "fresh"])]
+    pub(super) emit: Option<ArrayJob>,
+    /// Tasks of that job
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) tasks: u32,
+}
+
+/// Clusters whose array jobs can run a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ArrayJob {
+    Slurm,
+    Lsf,
+    Sge,
 }
 
 fn shard(text: &str) -> Result<Shard, String> {

@@ -14,6 +14,7 @@ mod calibrate;
 mod card;
 mod check;
 mod console;
+mod emit;
 mod explain;
 mod fit;
 mod fit_text;

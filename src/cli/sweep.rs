@@ -13,7 +13,7 @@ use crate::record::{self, JOURNAL, Journal, Manifest, SweepDocument, SweepManife
 use super::args::{Format, MergeArgs, SweepArgs};
 use super::console::Console;
 use super::start::Answer;
-use super::{sweep_plot, sweep_text};
+use super::{emit, sweep_plot, sweep_text};
 
 pub(super) fn command(
     args: &SweepArgs,
@@ -26,6 +26,11 @@ pub(super) fn command(
         .output_dir
         .clone()
         .unwrap_or_else(|| default_folder(&plan));
+    if let Some(system) = args.emit {
+        let shown = folder.to_string_lossy();
+        console.print(&emit::script(system, args, &plan.name, &shown))?;
+        return Ok(Answer::Yes);
+    }
     let journal = Journal::open(&folder, args.fresh)?;
     if args.resume && journal.is_empty() {
         let message = format!("`{}` has no run to go on with", folder.display());
