@@ -6,7 +6,7 @@ use crate::hardware::kernels::{Accuracy, AttentionFormat, Sets};
 use crate::units::Bytes;
 use crate::workload::{Attention, Dtype, Stack};
 
-use super::decode::decode;
+use super::decode::{decode, is_latent};
 use super::prefill::prefill;
 use super::{Gpu, Parts, expected_error};
 
@@ -56,14 +56,19 @@ fn parts(system: &System, call: &AttentionCall<'_>) -> Option<(Parts, Option<Acc
     let kernels = system.kernels.as_ref()?;
     let a = call.attention;
     let peak = Gpu::peak(&system.arrays[call.array], call.dtype).0;
-    let elements = (a.batch * a.kv_heads * (a.qk_dim + a.v_dim)) as f64 * a.keys_read().max(1.0);
+    let is_decode = a.q_len < a.kv_len && a.q_len <= FEW_TOKENS;
+    let stored = if is_decode && is_latent(a) {
+        a.qk_dim
+    } else {
+        a.qk_dim + a.v_dim
+    };
+    let elements = (a.batch * a.kv_heads * stored) as f64 * a.keys_read().max(1.0);
     let kv_width = (call.keys_and_values.0 / elements).clamp(0.5, 4.0);
     let format = if kv_width < 1.5 {
         AttentionFormat::NarrowCache
     } else {
         AttentionFormat::Half
     };
-    let is_decode = a.q_len < a.kv_len && a.q_len <= FEW_TOKENS;
     if is_decode {
         let (set, accuracy) = of(&kernels.decode, format, call.stack)?;
         let parts = decode(system, &gpu, a, peak, kv_width, call.is_cached, set);

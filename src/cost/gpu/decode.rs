@@ -20,11 +20,26 @@ const WIDEST: f64 = 256.0;
 /// Query rows that one matrix instruction takes. Source: NVIDIA PTX ISA, `mma.m16n8k16`.
 const LEAST_ROWS: f64 = 16.0;
 
+/// Query heads that share one walk over a latent cache. Source: FlashMLA, `BLOCK_M` of 64.
+const LATENT_ROWS: f64 = 64.0;
+
+/// Share of the engines' peak that kernels for latent caches reach.
+///
+/// Source: FlashMLA's README, 660 TFLOP/s of 989 on H800, from memory; not fitted, for lack of measurements.
+const LATENT_ENGINE: f64 = 0.67;
+
 /// Bytes of a query or result.
 const WIDTH: f64 = 2.0;
 
 /// Bytes of a partial result.
 const PARTIAL: f64 = 4.0;
+
+/// Whether keys and values are one latent vector that all heads share, so that it is read once.
+///
+/// Source: DeepSeek-V2 report, section 2.1: the up-projections are absorbed, 512 + 64 per token.
+pub(super) fn is_latent(a: &Attention) -> bool {
+    a.kv_heads == 1 && a.v_dim < a.qk_dim && a.v_dim as f64 > WIDEST
+}
 
 /// Time of a call on a chip whose engines run `peak` MACs per second.
 ///
@@ -52,16 +67,25 @@ pub(super) fn decode(
     let group = heads / kv_heads;
     let rows = group * a.q_len as f64;
     let dim = (a.qk_dim + a.v_dim) as f64 / 2.0;
+    let is_latent = is_latent(a);
+    // Elements that a key and its value take in memory.
+    let stored = if is_latent {
+        a.qk_dim as f64
+    } else {
+        2.0 * dim
+    };
     let kernel = Kernel::of(
         c,
-        group,
+        // All heads of a latent cache share one walk.
+        if is_latent { f64::INFINITY } else { group },
         batch * kv_heads * (keys / KEYS).floor().max(1.0),
         gpu,
     );
     let (units, rows, walks) = if kernel.is_single {
         (batch * heads, a.q_len as f64, group)
     } else {
-        let walks = (rows / c.pack).ceil();
+        let pack = if is_latent { LATENT_ROWS } else { c.pack };
+        let walks = (rows / pack).ceil();
         (batch * kv_heads * walks, (rows / walks).ceil(), walks)
     };
     let splits = if group < c.split_from {
@@ -72,9 +96,10 @@ pub(super) fn decode(
     };
     let block = if dim <= WIDE { KEYS } else { KEYS / 2.0 };
     let chunk = ((keys / block).ceil() / splits).ceil();
-    let bytes = 2.0 * block * dim * kv_width;
+    let bytes = block * stored * kv_width;
     let macs = 2.0 * block * dim * (rows / LEAST_ROWS).ceil() * LEAST_ROWS;
-    let rate = peak / gpu.clusters * c.engine;
+    let engine = if is_latent { LATENT_ENGINE } else { c.engine };
+    let rate = peak / gpu.clusters * engine;
     let tile = kernel.block.0.max(bytes / kernel.cluster).max(macs / rate);
     let each = chunk * tile * (keys / block).min(1.0) + kernel.item.0;
     let filled = units * splits / gpu.clusters;
@@ -84,7 +109,7 @@ pub(super) fn decode(
         (1.0 - c.fractional) * filled.ceil() + c.fractional * filled
     };
     let body = waves * each;
-    let kv = 2.0 * batch * keys * kv_heads * dim * kv_width;
+    let kv = batch * keys * kv_heads * stored * kv_width;
     let missed = 1.0 / (1.0 + (gpu.cache.0 * c.resident / kv).powi(3));
     let again = (walks - missed).max(0.0) / c.cache;
     let ends = 2.0 * batch * a.q_len as f64 * heads * dim * WIDTH;
@@ -108,7 +133,7 @@ pub(super) fn decode(
     };
     let is_regrouped = group > 1.0 && kv_heads > 1.0 && batch > 1.0;
     let regroup = if is_regrouped { c.regroup.0 } else { 0.0 };
-    let serial = if dim > WIDEST && batch < c.serial_below {
+    let serial = if dim > WIDEST && !is_latent && batch < c.serial_below {
         c.serial.0 * batch * kv_heads
     } else {
         0.0
@@ -143,7 +168,8 @@ struct Kernel {
 impl Kernel {
     /// `parts` is the number of parts of 128 keys of all groups.
     fn of(c: &Decode, group: f64, parts: f64, gpu: &Gpu) -> Self {
-        if c.few > 0.0 && (group == 1.0 || c.few * parts < gpu.clusters) {
+        let is_few = group == 1.0 || (group.is_finite() && c.few * parts < gpu.clusters);
+        if c.few > 0.0 && is_few {
             Self {
                 is_single: true,
                 launch: c.few_launch,

@@ -8,6 +8,9 @@ use crate::workload::{Scan, Stack};
 
 use super::{Gpu, Parts, expected_error};
 
+/// Elements of the state of a head whose step takes the time of a block: those of the measured layers.
+const STATE: f64 = 128.0 * 128.0;
+
 /// What a recurrence or convolution walks over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Walk {
@@ -16,7 +19,7 @@ pub struct Walk {
     tokens: f64,
     /// Tokens of a chunk of a recurrence.
     chunk: Option<f64>,
-    /// Heads, or channels of a convolution.
+    /// Heads, or channels of a convolution. Steps load the state of a head: heads of smaller states count less.
     heads: f64,
     groups: f64,
 }
@@ -29,12 +32,16 @@ impl Walk {
         } else {
             RecurrentKernel::Step
         };
+        let size = match kernel {
+            RecurrentKernel::Step => (scan.width * scan.state) as f64 / STATE,
+            _ => 1.0,
+        };
         Self {
             kernel,
             sequences: scan.batch as f64,
             tokens: scan.tokens as f64,
             chunk: Some(scan.chunk as f64),
-            heads: scan.heads as f64,
+            heads: scan.heads as f64 * size,
             groups: scan.groups.min(scan.heads) as f64,
         }
     }
