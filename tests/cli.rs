@@ -701,7 +701,7 @@ fn a_calibration_writes_a_chip_that_runs() {
     std::fs::write(&measured, "op,dtype,shape,us\ngemm,bf16,m=1;n=64;k=64,5\n").expect("written");
     refused(
         &["calibrate", &measured, "--on", "h100-sxm"],
-        &["E0701", "1 rows, "],
+        &["E0701", "coefficient: 1"],
     );
     std::fs::write(
         &measured,

@@ -238,7 +238,7 @@ fn observe<'a>(
 }
 
 fn too_little(found: &Calibration, n_rows: usize) -> Problem {
-    let message = format!("{n_rows} rows that can be priced are too few to fit any coefficient");
+    let message = format!("too few rows that can be priced to fit any coefficient: {n_rows}");
     let mut problem = Problem::new(Code::TooFewRows, message);
     for (name, rows, needed) in &found.too_few {
         problem = problem.note(format!("{name}: {rows} rows, {needed} needed"));
