@@ -170,8 +170,12 @@ fn threads_change_no_byte() {
     let (one, eight) = (with(1), with(8));
     assert_eq!(one, eight);
     assert_eq!(
-        record::points_jsonl(&plan, &one),
+        record::points_jsonl(&plan, &one)
+            .collect::<Vec<_>>()
+            .concat(),
         record::points_jsonl(&plan, &eight)
+            .collect::<Vec<_>>()
+            .concat()
     );
     fs::remove_dir_all(folder).expect("can be removed");
 }

@@ -196,30 +196,28 @@ fn present(
     }
 }
 
+/// Points up to which JSON lines are written beside the table.
+const MOST_LINES: usize = 100_000;
+
 /// All points, the front and its plot; `manifest.json` comes last.
 fn write(folder: &Path, plan: &Plan, sweep: &Sweep, words: &[String]) -> Result<(), Problems> {
-    let all: Vec<usize> = (0..sweep.points.len()).collect();
-    let mut files = vec![
-        (
-            "points.jsonl".to_owned(),
-            record::points_jsonl(plan, sweep).into_bytes(),
-        ),
-        (
-            "points.csv".to_owned(),
-            record::points_csv(plan, sweep, &all).into_bytes(),
-        ),
-        (
-            "front.csv".to_owned(),
-            record::points_csv(plan, sweep, &sweep.front).into_bytes(),
-        ),
-    ];
-    files.extend(sweep_plot::files(plan, sweep)?);
     record::create_folder(folder)?;
-    for (name, content) in &files {
-        record::write_file(&folder.join(name), content)?;
+    let mut names = Vec::new();
+    let mut place = |name: &str| {
+        names.push(name.to_owned());
+        folder.join(name)
+    };
+    if sweep.points.len() <= MOST_LINES {
+        let lines = record::points_jsonl(plan, sweep);
+        record::write_blocks(&place("points.jsonl"), lines)?;
     }
-    let names = files.into_iter().map(|(name, _)| name);
-    let names = names.chain([JOURNAL.to_owned()]).collect();
+    record::write_blocks(&place("points.csv"), record::all_points_csv(plan, sweep))?;
+    let front = record::points_csv(plan, sweep, &sweep.front);
+    record::write_file(&place("front.csv"), front.as_bytes())?;
+    for (name, content) in sweep_plot::files(plan, sweep)? {
+        record::write_file(&place(&name), &content)?;
+    }
+    names.push(JOURNAL.to_owned());
     let manifest = SweepManifest::of(plan, Manifest::now(words.to_vec(), names));
     record::write_file(
         &folder.join("manifest.json"),

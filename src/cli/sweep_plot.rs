@@ -44,6 +44,13 @@ pub(super) fn scatter(plan: &Plan, sweep: &Sweep) -> Scatter {
         color: value(p, color),
         is_feasible: p.is_feasible(),
     };
+    let drawn = drawn(sweep);
+    let at = |i: &usize| drawn.binary_search(i).ok();
+    let thinned = if drawn.len() < sweep.points.len() {
+        format!(" · {} of them drawn", drawn.len())
+    } else {
+        String::new()
+    };
     let limits: Vec<String> = plan.constraints.iter().map(ToString::to_string).collect();
     let require = if limits.is_empty() {
         String::new()
@@ -52,7 +59,7 @@ pub(super) fn scatter(plan: &Plan, sweep: &Sweep) -> Scatter {
     };
     Scatter {
         title: format!(
-            "{}: {} designs, {} on the front",
+            "{}: {} designs, {} on the front{thinned}",
             plan.name,
             sweep.points.len(),
             sweep.front.len()
@@ -61,13 +68,27 @@ pub(super) fn scatter(plan: &Plan, sweep: &Sweep) -> Scatter {
         x: axis(x),
         y: axis(y),
         color: color.map(axis),
-        points: sweep.points.iter().map(point).collect(),
-        front: sweep.front.clone(),
+        points: drawn.iter().map(|&i| point(&sweep.points[i])).collect(),
+        front: sweep.front.iter().filter_map(at).collect(),
         marks: marks(plan, sweep)
             .into_iter()
             .filter(|(_, text)| !text.is_empty())
+            .filter_map(|(i, text)| Some((at(&i)?, text)))
             .collect(),
     }
+}
+
+/// Points beyond which only the front and some of the others are drawn.
+const MOST_DRAWN: usize = 4000;
+
+/// The points to draw, ascending: all of them, or the front and every so manieth of the others.
+fn drawn(sweep: &Sweep) -> Vec<usize> {
+    let step = sweep.points.len().div_ceil(MOST_DRAWN).max(1);
+    let others = (0..sweep.points.len()).step_by(step);
+    let mut all: Vec<usize> = others.chain(sweep.front.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Area is read in mm².

@@ -34,7 +34,9 @@ pub use halo::{Slide, fresh, points};
 pub use library::{LibraryTile, Operands, describe_library, library_gemm};
 pub use nest::price_nest;
 pub use reuse::{Accesses, Count, Widths, account, merged};
-pub use roofline::{ceiling, compute_bound, memory_bound, near_bound};
+pub use roofline::{
+    Origin, ceiling, compute_bound, memory_bound, memory_bound_from, near_bound, origin,
+};
 pub use row_stationary::{RowWords, RowWork, Strips};
 pub use scan::scan;
 pub use vector::{Served, vector};

@@ -46,15 +46,45 @@ pub fn near_bound(system: &System, bytes: Bytes) -> Seconds {
     ceiling(Macs::ZERO, MacsPerSecond(f64::INFINITY), bytes, rate)
 }
 
+/// Where bytes that must be touched once come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The outermost on-chip memory: all of them fit there, so that they may have stayed.
+    Near,
+    /// Main memory.
+    Main,
+}
+
+/// The outermost memory on the chip.
+fn near(system: &System) -> Option<&Memory> {
+    system.memories.iter().find(|m| m.is_on_chip())
+}
+
+/// Where bytes come from that share a memory with `beside` more.
+pub fn origin(system: &System, bytes: Bytes, beside: Bytes) -> Origin {
+    let stays = |m: &Memory| bytes + beside <= m.capacity * m.instances as f64;
+    if near(system).is_some_and(stays) {
+        Origin::Near
+    } else {
+        Origin::Main
+    }
+}
+
 /// Time of bytes that must be touched once, of which `beside` more share the same memory.
 ///
 /// If all of them fit into the outermost on-chip memory they may have stayed there, and its bandwidth sets
 /// the rate; otherwise main memory's does.
 pub fn memory_bound(system: &System, bytes: Bytes, beside: Bytes) -> Seconds {
-    let near = system.memories.iter().find(|m| m.is_on_chip());
+    memory_bound_from(system, bytes, origin(system, bytes, beside))
+}
+
+/// As [`memory_bound`], of bytes whose origin is known.
+pub fn memory_bound_from(system: &System, bytes: Bytes, origin: Origin) -> Seconds {
     let all = |m: &Memory| m.bandwidth(Direction::Both) * m.instances as f64;
-    let stays = |m: &&Memory| bytes + beside <= m.capacity * m.instances as f64;
     let main = all(system.main_memory());
-    let rate = near.filter(stays).map_or(main, |m| all(m).max(main));
+    let rate = match origin {
+        Origin::Near => near(system).map_or(main, |m| all(m).max(main)),
+        Origin::Main => main,
+    };
     ceiling(Macs::ZERO, MacsPerSecond(f64::INFINITY), bytes, rate)
 }

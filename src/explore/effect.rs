@@ -1,6 +1,7 @@
 //! What matters: how much each axis moves each figure.
 
 use ndarray::Axis;
+use rayon::prelude::*;
 
 use crate::simulate::Metric;
 
@@ -45,7 +46,7 @@ pub(super) fn is_idle(plan: &Plan, points: &[Point], axis: usize) -> bool {
 
 /// Effects of all axes that are not idle, the strongest first.
 pub(super) fn effects(plan: &Plan, points: &[Point], idle: &[usize]) -> Vec<Effect> {
-    let axes = 0..plan.space.axes.len();
+    let axes = (0..plan.space.axes.len()).into_par_iter();
     let turned = axes.filter(|a| plan.space.axes[*a].choices.len() > 1 && !idle.contains(a));
     let mut found: Vec<Effect> = turned.filter_map(|a| effect(plan, points, a)).collect();
     found.sort_by(|a, b| {
@@ -60,17 +61,16 @@ fn effect(plan: &Plan, points: &[Point], axis: usize) -> Option<Effect> {
     let choices = &plan.space.axes[axis].choices;
     let n = choices.len();
     let numbers: Option<Vec<f64>> = choices.iter().map(|c| c.value.number()).collect();
-    let of = |step: Step, first: &dyn Fn(usize) -> bool, distance: usize| Effect {
-        axis,
-        step,
-        ratios: plan
-            .objectives
-            .iter()
-            .map(|&m| {
-                let pairs = pairs(plan, axis, points.len(), first, distance);
-                (m, mean_ratio(points, m, pairs))
-            })
-            .collect(),
+    let of = |step: Step, first: &dyn Fn(usize) -> bool, distance: usize| {
+        let pairs: Vec<_> = pairs(plan, axis, points.len(), first, distance).collect();
+        let objectives = plan.objectives.iter();
+        Effect {
+            axis,
+            step,
+            ratios: objectives
+                .map(|&m| (m, mean_ratio(points, m, &pairs)))
+                .collect(),
+        }
     };
     match numbers.filter(|all| all.iter().all(|v| *v > 0.0)) {
         Some(numbers) => {
@@ -110,16 +110,13 @@ fn pairs(
     found.into_iter()
 }
 
-fn mean_ratio(
-    points: &[Point],
-    metric: Metric,
-    pairs: impl Iterator<Item = (usize, usize)>,
-) -> Option<f64> {
-    let ratio = |(a, b): (usize, usize)| {
+fn mean_ratio(points: &[Point], metric: Metric, pairs: &[(usize, usize)]) -> Option<f64> {
+    let ratio = |&(a, b): &(usize, usize)| {
         let ratio = points[b].mean(metric)? / points[a].mean(metric)?;
         (ratio > 0.0 && ratio.is_finite()).then(|| ratio.ln())
     };
     let (sum, n) = pairs
+        .iter()
         .filter_map(ratio)
         .fold((0.0, 0), |(sum, n), r| (sum + r, n + 1));
     (n > 0).then(|| (sum / f64::from(n)).exp())

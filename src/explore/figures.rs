@@ -1,12 +1,25 @@
 //! The figures of a design point over the workload mix.
 
-use crate::simulate::{Estimate, Metric};
+use crate::simulate::{Metric, Summary};
 
 const N: usize = Metric::ALL.len();
 
-/// One value per metric, in SI units; `None` if it is not known or does not apply.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Row([Option<f64>; N]);
+/// One value per metric, in SI units; not a number if it is not known or does not apply.
+#[derive(Clone, Copy, Debug)]
+pub struct Row([f64; N]);
+
+impl Default for Row {
+    fn default() -> Self {
+        Self([f64::NAN; N])
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        let bits = |row: &Self| row.0.map(|v| if v.is_nan() { None } else { Some(v) });
+        bits(self) == bits(other)
+    }
+}
 
 /// What a point answers: the mean over the mix, the worst workload, and each workload.
 ///
@@ -16,52 +29,68 @@ pub struct Row([Option<f64>; N]);
 /// generate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
-    mean: Row,
-    worst: Row,
+    /// Mean and worst of several workloads.
+    mix: Option<Box<[Row; 2]>>,
     /// In the order of the plan.
-    pub jobs: Vec<Row>,
+    pub jobs: Box<[Row]>,
 }
 
 impl Row {
-    /// Every metric of an estimate.
-    pub fn of(estimate: &Estimate) -> Self {
-        Self(Metric::ALL.map(|m| m.of(estimate).filter(|v| !v.is_nan())))
+    /// Every metric of a summary.
+    pub fn of(summary: &Summary) -> Self {
+        Self::from(|m| m.of_summary(summary))
+    }
+
+    fn from(of: impl Fn(Metric) -> Option<f64>) -> Self {
+        Self(Metric::ALL.map(|m| of(m).unwrap_or(f64::NAN)))
     }
 
     /// All values, in the order of [`Metric::ALL`].
-    pub fn values(&self) -> &[Option<f64>] {
-        &self.0
+    pub fn values(&self) -> impl Iterator<Item = Option<f64>> {
+        Metric::ALL.into_iter().map(|m| self.get(m))
     }
 
     /// The row of these values; `None` if there are more or fewer than metrics.
     pub fn from_values(values: &[Option<f64>]) -> Option<Self> {
-        values.try_into().ok().map(Self)
+        let known: [Option<f64>; N] = values.try_into().ok()?;
+        Some(Self(known.map(|v| v.unwrap_or(f64::NAN))))
     }
 
     /// The value of a metric.
     pub fn get(&self, metric: Metric) -> Option<f64> {
-        self.0[metric as usize]
+        Some(self.0[metric as usize]).filter(|v| !v.is_nan())
     }
 }
 
 impl Figures {
     /// Over jobs with weights that add up to 1.
     pub fn new(jobs: Vec<Row>, weights: &[f64]) -> Self {
+        let mix = || {
+            let mean = Row::from(|m| mean(m, &jobs, weights));
+            Box::new([mean, Row::from(|m| worst(m, &jobs))])
+        };
         Self {
-            mean: Row(Metric::ALL.map(|m| mean(m, &jobs, weights))),
-            worst: Row(Metric::ALL.map(|m| worst(m, &jobs))),
-            jobs,
+            mix: (jobs.len() > 1).then(mix),
+            jobs: jobs.into_boxed_slice(),
         }
     }
 
     /// Over the mix.
     pub fn mean(&self, metric: Metric) -> Option<f64> {
-        self.mean.get(metric)
+        self.row(0)?.get(metric)
+    }
+
+    /// Of the mix, or that of the only workload.
+    fn row(&self, of: usize) -> Option<&Row> {
+        match &self.mix {
+            Some(rows) => Some(&rows[of]),
+            None => self.jobs.first(),
+        }
     }
 
     /// Of the workload that does worst.
     pub fn worst(&self, metric: Metric) -> Option<f64> {
-        self.worst.get(metric)
+        self.row(1)?.get(metric)
     }
 }
 
@@ -118,7 +147,7 @@ mod tests {
     fn row(values: &[(Metric, f64)]) -> Row {
         let mut row = Row::default();
         for (metric, value) in values {
-            row.0[*metric as usize] = Some(*value);
+            row.0[*metric as usize] = *value;
         }
         row
     }

@@ -5,7 +5,7 @@ use crate::units::Bytes;
 
 use super::figures::Row;
 use super::plan::{Plan, digest};
-use super::space::Setting;
+use super::space::{Setting, Space};
 
 /// What pricing a point answers, before limits and objectives are looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +60,10 @@ impl Shard {
 /// Keys of a plan's points: equal where chip, workloads, settings and the version of the models are equal, whatever
 /// else the sweep asks for.
 pub(super) struct Keys<'a> {
-    plan: &'a Plan,
+    space: &'a Space,
     base: u64,
+    /// `[axis][choice]`
+    axes: Vec<Vec<u64>>,
 }
 
 impl<'a> Keys<'a> {
@@ -77,22 +79,29 @@ impl<'a> Keys<'a> {
         for job in &plan.jobs {
             text.push_str(&format!("{} {:?}", job.workload.name, job.scenario));
         }
+        let axes = plan.space.axes.iter().map(|axis| {
+            let paths: Vec<String> = axis.settings.iter().map(Setting::path).collect();
+            let choices = axis
+                .choices
+                .iter()
+                .map(|choice| digest(format!("{}={:?}", paths.join(","), choice.value).as_bytes()));
+            choices.collect()
+        });
         Self {
-            plan,
+            space: &plan.space,
             base: digest(text.as_bytes()),
+            axes: axes.collect(),
         }
     }
 
+    /// The order of the axes does not count.
     pub(super) fn at(&self, point: usize) -> u64 {
-        let space = &self.plan.space;
-        let axes = space.axes.iter().enumerate();
-        let mut parts: Vec<String> = axes
-            .map(|(a, axis)| {
-                let paths: Vec<String> = axis.settings.iter().map(Setting::path).collect();
-                format!("{}={:?}", paths.join(","), space.choice(a, point).value)
-            })
-            .collect();
-        parts.sort_unstable();
-        digest(format!("{:016x} {}", self.base, parts.join(" ")).as_bytes())
+        let axes = self.axes.iter().enumerate();
+        let parts = axes.map(|(a, choices)| choices[self.space.step(a, point)]);
+        let sum = parts.fold(0_u64, u64::wrapping_add);
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.base.to_le_bytes());
+        bytes[8..].copy_from_slice(&sum.to_le_bytes());
+        digest(&bytes)
     }
 }

@@ -39,8 +39,10 @@ mod plan;
 mod point;
 mod read;
 mod run;
+mod sheets;
 mod space;
 mod summary;
+mod tally;
 
 pub use effect::{Effect, Step};
 pub use figures::{Figures, Row};

@@ -1,24 +1,30 @@
 //! Prices every point of a plan, in parallel and in rounds; results do not depend on the threads.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 
 use crate::diag::{Problem, Problems};
-use crate::hardware::System;
-use crate::simulate::{Fidelity, Memo, Prepared, Task, runnable};
-use crate::units::Bytes;
-use crate::workload::Dtype;
+use crate::simulate::Prints;
 
-use super::figures::{Figures, Row};
+use super::figures::Figures;
 use super::ledger::{Answer, Keys, Ledger, Shard};
 use super::load::assignments;
 use super::plan::Plan;
 use super::point::{Point, Reason, violations};
+use super::sheets::{Chip, Evaluated, Sheets, first};
 use super::space::Value;
 use super::summary::{Sweep, summarize};
+use super::tally::Tally;
 
 /// Chips evaluated at once: enough for many threads, few enough to hold in memory.
 const ROUND: usize = 256;
+
+/// Scenarios whose graphs are held at once.
+const SCENARIOS: usize = 256;
+
+/// Parts of a round that threads may take.
+const PARTS: usize = 64;
 
 /// Is told of each point as soon as it is priced, from any thread and in any order.
 pub trait Sink: Sync {
@@ -49,12 +55,21 @@ pub struct Count {
 /// A model that cannot be bound in one of the scenarios. A chip or product that does not work out makes its
 /// point infeasible.
 pub fn run(plan: &Plan, sink: &dyn Sink, ledger: &dyn Ledger) -> Result<(Sweep, Count), Problems> {
-    let (answers, count) = price_all(plan, sink, ledger, Shard::WHOLE)?;
-    let answers = answers.into_iter().enumerate();
+    let mut tally = Tally::default();
+    let mut points: Vec<Option<Point>> = vec![None; plan.space.len()];
+    let count = price_all(
+        plan,
+        sink,
+        ledger,
+        Shard::WHOLE,
+        &mut |index, point, warnings| {
+            tally.add(index, warnings);
+            points[index] = Some(point);
+        },
+    )?;
     // Every index is the sum of exactly one chip's and one scenario's offset.
-    let points = answers.filter_map(|(index, answer)| Some(point(plan, index, answer?)));
-    let (points, warnings) = points.unzip();
-    Ok((summarize(plan, points, warnings), count))
+    let points = points.into_iter().flatten().collect();
+    Ok((summarize(plan, points, tally), count))
 }
 
 /// Prices the points of a shard that the ledger does not know, for it to keep.
@@ -67,71 +82,87 @@ pub fn run_shard(
     ledger: &dyn Ledger,
     shard: Shard,
 ) -> Result<Count, Problems> {
-    Ok(price_all(plan, sink, ledger, shard)?.1)
+    price_all(plan, sink, ledger, shard, &mut |_, _, _| {})
 }
 
-/// What one graph depends on: the job, its scenario, and the type the chip makes it run at.
-type Key = (usize, usize, Option<Dtype>);
-
+/// Hands every point to `take`, in an order that depends on nothing but the plan and what is known.
 fn price_all(
     plan: &Plan,
     sink: &dyn Sink,
     ledger: &dyn Ledger,
     shard: Shard,
-) -> Result<(Vec<Option<Answer>>, Count), Problems> {
-    let groups = Groups::of(plan);
+    take: &mut dyn FnMut(usize, Point, Vec<Problem>),
+) -> Result<Count, Problems> {
     let keys = Keys::of(plan);
-    let mut bound: FxHashMap<Key, Task> = FxHashMap::default();
+    let groups = Groups::of(plan);
     let mut count = Count::default();
-    let mut done: Vec<Option<Answer>> = (0..plan.space.len())
-        .into_par_iter()
-        .map(|index| ledger.known(keys.at(index)).inspect(|_| sink.point(index)))
-        .collect();
-    count.known = done.iter().flatten().count();
-    let is_open = |done: &[Option<Answer>], point: usize| done[point].is_none() && shard.has(point);
-    let has_open = |chip: &usize| {
-        let mut points = groups.scenarios.iter().map(|s| groups.chips[*chip] + s);
-        points.any(|point| is_open(&done, point))
-    };
-    let chips: Vec<usize> = (0..groups.chips.len()).filter(has_open).collect();
-    for round in chips.chunks(ROUND) {
-        let systems: Vec<_> = round
-            .par_iter()
-            .map(|&c| evaluate(plan, groups.chips[c]))
-            .collect();
-        bind(plan, &groups, &systems, &mut bound)?;
-        let shared = Memo::new();
-        // Prices belong to one chip; loop nests are shared by chips of one shape.
-        let memos: Vec<Memo> = systems.iter().map(|_| shared.sibling()).collect();
-        let n = groups.scenarios.len();
-        let items = 0..systems.len() * n;
-        let items = items.map(|i| (i / n, i % n));
-        let open = items.filter(|(s, scenario)| {
-            is_open(&done, groups.chips[round[*s]] + groups.scenarios[*scenario])
-        });
-        let open: Vec<(usize, usize)> = open.collect();
-        let priced: Vec<(usize, Answer)> = open
-            .into_par_iter()
-            .map(|(s, scenario)| {
-                let index = groups.chips[round[s]] + groups.scenarios[scenario];
-                let answer = match &systems[s] {
-                    Ok(system) => {
-                        let chip = Prepared::new(system);
-                        price(plan, scenario, &chip, &bound, &memos[s])
-                    }
-                    Err(reason) => unpriced(reason.clone(), Vec::new()),
-                };
-                ledger.store(keys.at(index), &answer);
-                sink.point(index);
-                (index, answer)
-            })
-            .collect();
-        count.priced += priced.len();
-        for (index, answer) in priced {
-            done[index] = Some(answer);
+    let mut is_open: Vec<bool> = (0..plan.space.len()).map(|i| shard.has(i)).collect();
+    for (index, open) in is_open.iter_mut().enumerate() {
+        if let Some(answer) = ledger.known(keys.at(index)) {
+            let (point, warnings) = point(plan, index, answer);
+            take(index, point, warnings);
+            sink.point(index);
+            count.known += 1;
+            *open = false;
         }
     }
-    Ok((done, count))
+    for scenarios in groups.scenarios.chunks(SCENARIOS) {
+        let has_open = |chip: &usize| scenarios.iter().any(|s| is_open[chip + s]);
+        let chips: Vec<usize> = groups.chips.iter().copied().filter(has_open).collect();
+        let mut desks = Sheets::new(plan, scenarios);
+        for round in chips.chunks(ROUND) {
+            let systems: Vec<_> = round.par_iter().map(|&c| evaluate(plan, c)).collect();
+            desks.bind(&systems)?;
+            for part in desks.parts(&systems) {
+                let (round, systems) = (&round[part.clone()], &systems[part]);
+                // Loop nests are shared by chips of one shape.
+                desks.search(systems);
+                let items = items(&runs_of_equal_prices(systems), scenarios.len());
+                let priced = items.into_par_iter().map(|(chips, part)| {
+                    let mut points = Vec::new();
+                    let at = |c: usize, s: usize| round[chips.start + c] + scenarios[s];
+                    let wants = |c: usize, s: usize| is_open[at(c, s)];
+                    desks.price(&systems[chips.clone()], wants, part, |c, s, answer| {
+                        let index = at(c, s);
+                        ledger.store(keys.at(index), &answer);
+                        sink.point(index);
+                        let (point, warnings) = point(plan, index, answer);
+                        points.push((index, point, warnings));
+                    });
+                    points
+                });
+                for (index, point, warnings) in priced.collect::<Vec<_>>().into_iter().flatten() {
+                    take(index, point, warnings);
+                    count.priced += 1;
+                }
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Neighbors that have the same prices.
+fn runs_of_equal_prices(systems: &[Chip]) -> Vec<Range<usize>> {
+    let print = |chip: &Chip| chip.as_ref().ok().map(|c| c.prints.fingerprint);
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (i, chip) in systems.iter().enumerate() {
+        match runs.last_mut() {
+            Some(run) if print(&systems[run.start]) == print(chip) => run.end = i + 1,
+            _ => runs.push(i..i + 1),
+        }
+    }
+    runs
+}
+
+/// Parts of a round: chips and some of their scenarios, so small that many threads find work.
+fn items(runs: &[Range<usize>], n_scenarios: usize) -> Vec<(Range<usize>, Range<usize>)> {
+    let parts = PARTS.div_ceil(runs.len().max(1)).min(n_scenarios).max(1);
+    let size = n_scenarios.div_ceil(parts).max(1);
+    let parts = (0..n_scenarios).step_by(size);
+    let ranges = parts.map(|from| from..(from + size).min(n_scenarios));
+    let each = runs.iter();
+    each.flat_map(|run| ranges.clone().map(move |range| (run.clone(), range)))
+        .collect()
 }
 
 /// The grid as chips times scenarios: an index is the sum of an offset of each.
@@ -143,9 +174,21 @@ struct Groups {
 impl Groups {
     fn of(plan: &Plan) -> Self {
         let space = &plan.space;
+        // Neighbors that differ in power alone have the same prices.
+        let prices = space
+            .axes
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| !a.is_of_power());
+        let powers = space
+            .axes
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| a.is_of_power());
+        let axes: Vec<_> = prices.chain(powers).collect();
         let offsets = |of_chip: bool| {
             let mut all = vec![0];
-            for (a, axis) in space.axes.iter().enumerate() {
+            for &(a, axis) in &axes {
                 if axis.is_of_chip() == of_chip {
                     let stride = space.stride(a);
                     let steps = 0..axis.choices.len();
@@ -168,7 +211,7 @@ impl Groups {
 }
 
 /// The chip of a point, or why there is none.
-fn evaluate(plan: &Plan, point: usize) -> Result<System, String> {
+fn evaluate(plan: &Plan, point: usize) -> Chip {
     let mut values = Vec::new();
     for (a, axis) in plan.space.axes.iter().enumerate() {
         if let Value::Quantity(quantity) = plan.space.choice(a, point).value {
@@ -176,96 +219,9 @@ fn evaluate(plan: &Plan, point: usize) -> Result<System, String> {
         }
     }
     let found = plan.chip.evaluate_with(&values);
-    found.map_err(|problems| first(&problems))
-}
-
-/// The message of the first error.
-fn first(problems: &Problems) -> String {
-    let first = problems.0.iter().find(|p| p.code.is_error());
-    first.map_or(String::new(), |p| p.message.clone())
-}
-
-/// Binds every graph that the chips of a round need and that is not there yet.
-fn bind(
-    plan: &Plan,
-    groups: &Groups,
-    systems: &[Result<System, String>],
-    bound: &mut FxHashMap<Key, Task>,
-) -> Result<(), Problems> {
-    let mut wanted: Vec<(Key, &System, usize)> = Vec::new();
-    for system in systems.iter().flatten() {
-        for (scenario, offset) in groups.scenarios.iter().enumerate() {
-            for job in 0..plan.jobs.len() {
-                let key = key(plan, job, scenario, system);
-                if !bound.contains_key(&key) && !wanted.iter().any(|w| w.0 == key) {
-                    wanted.push((key, system, *offset));
-                }
-            }
-        }
-    }
-    let made: Vec<_> = wanted
-        .par_iter()
-        .map(|(key, system, offset)| {
-            let workload = &plan.jobs[key.0].workload;
-            let asked = plan.scenario(key.0, *offset);
-            let (scenario, warning) = runnable(workload, system, &asked);
-            let mut task = Task::new(workload, &scenario)?;
-            // As in a single run; the sweep joins equal warnings of its points.
-            task.warn_first(warning);
-            Ok::<_, Problems>(task)
-        })
-        .collect();
-    let mut problems = Problems::new();
-    for ((key, _, _), task) in wanted.into_iter().zip(made) {
-        match task {
-            Ok(task) => {
-                bound.insert(key, task);
-            }
-            Err(found) => problems.extend(found),
-        }
-    }
-    problems.or(()).map(|_| ())
-}
-
-fn key(plan: &Plan, job: usize, scenario: usize, system: &System) -> Key {
-    let own = plan.jobs[job].workload.card().dtype;
-    (job, scenario, Some(system.executed_as(own)))
-}
-
-fn unpriced(reason: String, warnings: Vec<Problem>) -> Answer {
-    Answer {
-        rows: Err(reason),
-        short: Bytes::ZERO,
-        warnings,
-    }
-}
-
-fn price(
-    plan: &Plan,
-    scenario: usize,
-    chip: &Prepared<'_>,
-    bound: &FxHashMap<Key, Task>,
-    memo: &Memo,
-) -> Answer {
-    let mut rows = Vec::with_capacity(plan.jobs.len());
-    let mut warnings = Vec::new();
-    let mut short = Bytes::ZERO;
-    for job in 0..plan.jobs.len() {
-        let task = &bound[&key(plan, job, scenario, chip.system)];
-        match task.run(chip, Fidelity::Scheduled, memo) {
-            Ok(estimate) => {
-                rows.push(Row::of(&estimate));
-                short = short.max(estimate.memory.short());
-                warnings.extend(estimate.warnings);
-            }
-            Err(problems) => return unpriced(first(&problems), warnings),
-        }
-    }
-    Answer {
-        rows: Ok(rows),
-        short,
-        warnings,
-    }
+    let system = found.map_err(|problems| first(&problems))?;
+    let prints = Prints::of(&system);
+    Ok(Evaluated { system, prints })
 }
 
 /// A point from its answer: its figures over the mix, and what it misses.

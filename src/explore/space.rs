@@ -171,6 +171,12 @@ impl Axis {
     pub fn is_of_chip(&self) -> bool {
         self.settings.iter().any(Setting::is_of_chip)
     }
+
+    /// Whether it turns nothing but keys of `[power]`.
+    pub fn is_of_power(&self) -> bool {
+        let is_power = |s: &Setting| matches!(s, Setting::Chip(path) if path.starts_with("power."));
+        self.settings.iter().all(is_power)
+    }
 }
 
 impl Space {
@@ -217,10 +223,14 @@ impl Space {
             .collect()
     }
 
+    /// Index of the choice that a point takes on an axis.
+    pub fn step(&self, axis: usize, point: usize) -> usize {
+        point / self.stride(axis) % self.axes[axis].choices.len()
+    }
+
     /// The choice that a point takes on an axis.
     pub fn choice(&self, axis: usize, point: usize) -> &Choice {
-        let choices = &self.axes[axis].choices;
-        &choices[point / self.stride(axis) % choices.len()]
+        &self.axes[axis].choices[self.step(axis, point)]
     }
 }
 

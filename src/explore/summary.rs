@@ -8,9 +8,7 @@ use super::effect::{Effect, effects, is_idle};
 use super::infeasible;
 use super::plan::Plan;
 use super::point::Point;
-
-/// Most different warnings of estimates that are kept.
-const MAX_WARNINGS: usize = 12;
+use super::tally::Tally;
 
 /// Points that are out for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +51,7 @@ impl Sweep {
     }
 }
 
-pub(super) fn summarize(plan: &Plan, points: Vec<Point>, warnings: Vec<Vec<Problem>>) -> Sweep {
+pub(super) fn summarize(plan: &Plan, points: Vec<Point>, tally: Tally) -> Sweep {
     let feasible: Vec<usize> = (0..points.len())
         .filter(|&i| points[i].is_feasible())
         .collect();
@@ -68,7 +66,7 @@ pub(super) fn summarize(plan: &Plan, points: Vec<Point>, warnings: Vec<Vec<Probl
         .filter(|&a| is_idle(plan, &points, a))
         .collect();
     let mut all: Vec<Problem> = idle.iter().map(|&a| idle_warning(plan, a)).collect();
-    all.extend(joined(warnings, points.len()));
+    all.extend(tally.joined());
     Sweep {
         front,
         knee,
@@ -104,38 +102,4 @@ fn idle_warning(plan: &Plan, axis: usize) -> Problem {
     let message = format!("axis `{path}` changed no metric in any point");
     Problem::new(Code::NoEffect, message)
         .help("it is never the bottleneck here: leave the axis out, or widen it")
-}
-
-/// Warnings of single points, equal ones joined, those of one code that differ only in figures too.
-fn joined(warnings: Vec<Vec<Problem>>, n_points: usize) -> Vec<Problem> {
-    let mut kinds: Vec<(Problem, usize)> = Vec::new();
-    for list in warnings {
-        let mut seen: Vec<usize> = Vec::new();
-        for problem in list {
-            let words = |p: &Problem| {
-                p.message
-                    .replace(|c: char| c.is_ascii_digit() || c == '.', "")
-            };
-            let is_same = |p: &Problem| {
-                p.code == problem.code
-                    && (p.message == problem.message
-                        || (p.code == Code::EnergyCoverage && words(p) == words(&problem)))
-            };
-            let at = kinds
-                .iter()
-                .position(|(p, _)| is_same(p))
-                .unwrap_or_else(|| {
-                    kinds.push((problem, 0));
-                    kinds.len() - 1
-                });
-            if !seen.contains(&at) {
-                seen.push(at);
-                kinds[at].1 += 1;
-            }
-        }
-        kinds.truncate(MAX_WARNINGS);
-    }
-    let note =
-        |(problem, n): (Problem, usize)| problem.note(format!("in {n} of {n_points} points"));
-    kinds.into_iter().map(note).collect()
 }

@@ -4,15 +4,64 @@ use crate::cost::Cost;
 use crate::hardware::{Class, System};
 use crate::units::{Joules, Seconds, Watts};
 
-/// One operator of a phase.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// Its cost, alone.
-    pub cost: &'a Cost,
+/// One operator of a phase: what it keeps busy, and how often it runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// Busy time that grows as the clock falls.
+    clocked: Seconds,
+    /// Busy time that does not: memories outside of the die, links.
+    steady: Seconds,
+    /// Time that nothing can hide.
+    exposed: Seconds,
+    /// Energy of its events on the die, at the nominal voltage.
+    logic: Joules,
+    /// Energy of its accesses to memories.
+    memories: Joules,
+    /// Share of the active power that its clusters add while they have work.
+    drawn: f64,
     /// Executions.
     pub count: f64,
     /// Time before it that no clock changes: launch.
     pub overhead: Seconds,
+}
+
+impl Entry {
+    /// Of an operator's cost, alone.
+    pub fn of(system: &System, cost: &Cost, count: f64, overhead: Seconds) -> Self {
+        let (mut clocked, mut steady) = (cost.matrix.max(cost.vector), cost.link);
+        for (memory, &busy) in system.memories.iter().zip(&cost.ports) {
+            let of = if memory.is_on_chip() {
+                &mut clocked
+            } else {
+                &mut steady
+            };
+            *of = of.max(busy);
+        }
+        Self {
+            clocked,
+            steady,
+            exposed: cost.exposed,
+            logic: cost.energy.on_chip_logic(),
+            memories: cost.energy.memories.iter().copied().sum(),
+            drawn: if system.class == Class::Gpu {
+                (1.0 - AWAKE) * cost.occupancy.powf(SHARED)
+            } else {
+                0.0
+            },
+            count,
+            overhead,
+        }
+    }
+
+    /// Time of one execution at a clock over the nominal one, without its launch.
+    pub fn alone(&self, ratio: f64) -> Seconds {
+        (self.clocked / ratio).max(self.steady) + self.exposed
+    }
+
+    /// Energy of one execution's events at a settled voltage.
+    pub fn dynamic(&self, logic_factor: f64) -> Joules {
+        self.logic * logic_factor + self.memories
+    }
 }
 
 /// A phase at the clock that the cap leaves.
@@ -41,7 +90,7 @@ const STEPS: usize = 40;
 /// Settles a phase: nominal clock if the cap allows it, else the highest one that meets it.
 ///
 /// Without a known cap, standing power or event energy the nominal clock is kept.
-pub fn settle(system: &System, entries: &[Entry<'_>]) -> Settled {
+pub fn settle(system: &System, entries: &[Entry]) -> Settled {
     let nominal = at(system, entries, 1.0);
     let Some(cap) = system.power.cap.or(system.power.tdp) else {
         return nominal;
@@ -70,33 +119,27 @@ pub fn settle(system: &System, entries: &[Entry<'_>]) -> Settled {
 }
 
 /// A phase at the nominal clock, whatever the cap says: a burst too short for the regulator.
-pub fn nominal(system: &System, entries: &[Entry<'_>]) -> Settled {
+pub fn nominal(system: &System, entries: &[Entry]) -> Settled {
     at(system, entries, 1.0)
 }
 
 /// Mean power of a settled phase, if all its parts are known.
-fn power(settled: &Settled, entries: &[Entry<'_>]) -> Option<Watts> {
+fn power(settled: &Settled, entries: &[Entry]) -> Option<Watts> {
     let standing = settled.standing?;
     if settled.latency.0 <= 0.0 {
         return None;
     }
     let dynamic: Joules = entries
         .iter()
-        .map(|e| dynamic(e.cost, settled.logic_factor) * e.count)
+        .map(|e| e.dynamic(settled.logic_factor) * e.count)
         .sum();
     Some(standing + dynamic / settled.latency)
 }
 
-/// Energy of one execution's events at a settled voltage.
-pub fn dynamic(cost: &Cost, logic_factor: f64) -> Joules {
-    let book = &cost.energy;
-    book.on_chip_logic() * logic_factor + book.memories.iter().copied().sum()
-}
-
-fn at(system: &System, entries: &[Entry<'_>], ratio: f64) -> Settled {
+fn at(system: &System, entries: &[Entry], ratio: f64) -> Settled {
     let latency = entries
         .iter()
-        .map(|e| (e.cost.alone(system, ratio) + e.overhead) * e.count)
+        .map(|e| (e.alone(ratio) + e.overhead) * e.count)
         .sum();
     let logic_factor = voltage(system, ratio).powi(2);
     let leakage: Watts = system
@@ -140,16 +183,15 @@ const QUIET: f64 = 9.4e-6;
 /// Mean share of the active power: launches draw little of it, and kernels of few clusters not all.
 ///
 /// Chips other than GPUs have no such figures, and draw all of it while they run.
-fn activity(system: &System, entries: &[Entry<'_>], ratio: f64) -> f64 {
+fn activity(system: &System, entries: &[Entry], ratio: f64) -> f64 {
     if system.class != Class::Gpu {
         return 1.0;
     }
     let (mut drawn, mut all) = (0.0, 0.0);
     for entry in entries {
-        let time = entry.cost.alone(system, ratio).0 + entry.overhead.0;
+        let time = entry.alone(ratio).0 + entry.overhead.0;
         let busy = (time - QUIET).max(0.0);
-        let full = (1.0 - AWAKE) * entry.cost.occupancy.powf(SHARED);
-        drawn += (time * AWAKE + busy * full) * entry.count;
+        drawn += (time * AWAKE + busy * entry.drawn) * entry.count;
         all += time * entry.count;
     }
     if all > 0.0 { drawn / all } else { 1.0 }

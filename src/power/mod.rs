@@ -5,4 +5,4 @@
 
 mod cap;
 
-pub use cap::{Entry, Settled, dynamic, nominal, settle};
+pub use cap::{Entry, Settled, nominal, settle};

@@ -152,7 +152,7 @@ fn read_into(path: &Path, known: &mut FxHashMap<u64, Answer>) -> Result<bool, Pr
 
 fn line(key: u64, answer: &Answer) -> Line {
     let rows = answer.rows.as_ref().ok();
-    let bits = |row: &Row| row.values().iter().map(|v| v.map(f64::to_bits)).collect();
+    let bits = |row: &Row| row.values().map(|v| v.map(f64::to_bits)).collect();
     Line {
         key: format!("{key:016x}"),
         rows: rows.map_or_else(Vec::new, |rows| rows.iter().map(bits).collect()),

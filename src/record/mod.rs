@@ -51,8 +51,8 @@ pub use show::{
     class_name,
 };
 pub use sweep::{AxisPart, SweepDocument, SweepJob, SweepManifest};
-pub use sweep_rows::{PointRow, metric_key, points_csv, points_jsonl};
+pub use sweep_rows::{PointRow, all_points_csv, metric_key, points_csv, points_jsonl};
 pub use table::operators_csv;
 pub use totals::{CoveragePart, PhasePart, TotalsPart};
 pub use validation::{ScorePart, ValidationDocument};
-pub use write::{create_folder, write_file};
+pub use write::{create_folder, write_blocks, write_file};

@@ -1,5 +1,8 @@
 //! Points of a sweep as CSV and JSON lines, units in the names of the columns.
 
+use std::fmt::Write as _;
+
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::explore::{Plan, Point, Row, Setting, Sweep, Value};
@@ -117,52 +120,111 @@ fn axes(plan: &Plan, point: usize) -> Keyed<serde_json::Value> {
     Keyed(pairs)
 }
 
-/// Points as JSON, one object a line.
-pub fn points_jsonl(plan: &Plan, sweep: &Sweep) -> String {
-    let rows = sweep
-        .points
-        .iter()
-        .map(|p| to_json_line(&PointRow::of(plan, sweep, p)));
-    rows.collect()
+/// Points whose lines are made at once.
+const BLOCK: usize = 16_384;
+
+/// Points whose lines one thread makes.
+const PART: usize = 512;
+
+/// Lines of points, block by block, each made on all threads.
+fn blocks<'a>(
+    points: &'a [Point],
+    lines: impl Fn(&[Point]) -> Vec<u8> + Sync + 'a,
+) -> impl Iterator<Item = Vec<u8>> + 'a {
+    points.chunks(BLOCK).flat_map(move |block| {
+        let parts: Vec<Vec<u8>> = block.par_chunks(PART).map(&lines).collect();
+        parts
+    })
+}
+
+/// All points as JSON, one object a line.
+pub fn points_jsonl<'a>(plan: &'a Plan, sweep: &'a Sweep) -> impl Iterator<Item = Vec<u8>> + 'a {
+    blocks(&sweep.points, |points| {
+        let rows = points
+            .iter()
+            .map(|p| to_json_line(&PointRow::of(plan, sweep, p)));
+        rows.collect::<String>().into_bytes()
+    })
+}
+
+/// All points as CSV, the header first: as [`points_csv`].
+pub fn all_points_csv<'a>(plan: &'a Plan, sweep: &'a Sweep) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let lines = |points: &[Point]| rows_csv(plan, sweep, points.iter());
+    std::iter::once(header_csv(plan)).chain(blocks(&sweep.points, lines))
 }
 
 /// Points as CSV: `point`, the axes, the means, `worst_*` of the workload that does worst, `feasible`,
 /// `on_front`, `violated`. What is not known is an empty field.
 pub fn points_csv(plan: &Plan, sweep: &Sweep, points: &[usize]) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let rows = points.iter().filter_map(|&i| sweep.points.get(i));
+    let mut bytes = header_csv(plan);
+    bytes.extend(rows_csv(plan, sweep, rows));
+    String::from_utf8(bytes).expect("all fields are text")
+}
+
+fn header_csv(plan: &Plan) -> Vec<u8> {
     let mut header = vec!["point".to_owned()];
     header.extend(axes(plan, 0).0.into_iter().map(|a| a.0));
     header.extend(Metric::ALL.map(|m| metric_key(m).to_owned()));
     header.extend(Metric::ALL.map(|m| format!("worst_{}", metric_key(m))));
     header.extend(["feasible", "on_front", "violated"].map(str::to_owned));
-    let rows = points.iter().filter_map(|&i| sweep.points.get(i));
-    let rows = rows.map(|point| fields(&PointRow::of(plan, sweep, point)));
-    for row in std::iter::once(header).chain(rows) {
-        writer
-            .write_record(&row)
-            .expect("rows have equal length and go to memory");
-    }
-    let bytes = writer.into_inner().expect("memory does not fail to flush");
-    String::from_utf8(bytes).expect("all fields are text")
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&header).expect("memory does not fail");
+    writer.into_inner().expect("memory does not fail to flush")
 }
 
-fn fields(row: &PointRow) -> Vec<String> {
-    let number = |v: &Option<f64>| v.map_or(String::new(), |v| v.to_string());
-    let axis = |v: &serde_json::Value| match v {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.as_f64().map_or(String::new(), |v| v.to_string()),
-    };
-    let mut fields = vec![row.point.to_string()];
-    fields.extend(row.axes.0.iter().map(|a| axis(&a.1)));
-    fields.extend(
-        row.metrics
-            .0
-            .iter()
-            .chain(&row.worst.0)
-            .map(|m| number(&m.1)),
-    );
-    fields.push(row.feasible.to_string());
-    fields.push(row.on_front.to_string());
-    fields.push(row.violated.join("; "));
-    fields
+fn rows_csv<'a>(plan: &Plan, sweep: &Sweep, points: impl Iterator<Item = &'a Point>) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut text = String::new();
+    for point in points {
+        put(&mut writer, &mut text, point.index);
+        for (a, axis) in plan.space.axes.iter().enumerate() {
+            let choice = plan.space.choice(a, point.index);
+            for _ in &axis.settings {
+                match &choice.value {
+                    Value::Quantity(quantity) => put(&mut writer, &mut text, quantity.value),
+                    Value::Precision(_) | Value::Text(_) => {
+                        put(&mut writer, &mut text, &choice.shown);
+                    }
+                }
+            }
+        }
+        for metric in Metric::ALL {
+            number(&mut writer, &mut text, metric, point.mean(metric));
+        }
+        for metric in Metric::ALL {
+            number(&mut writer, &mut text, metric, point.worst(metric));
+        }
+        put(&mut writer, &mut text, point.is_feasible());
+        put(
+            &mut writer,
+            &mut text,
+            sweep.front.binary_search(&point.index).is_ok(),
+        );
+        let reasons = point.reasons.iter();
+        let missed: Vec<String> = reasons.map(|r| r.describe(&plan.constraints)).collect();
+        put(&mut writer, &mut text, missed.join("; "));
+        let end: Option<&[u8]> = None;
+        writer.write_record(end).expect("memory does not fail");
+    }
+    writer.into_inner().expect("memory does not fail to flush")
+}
+
+fn put(writer: &mut csv::Writer<Vec<u8>>, text: &mut String, value: impl std::fmt::Display) {
+    text.clear();
+    // Text does not fail.
+    let _ = write!(text, "{value}");
+    writer.write_field(&text).expect("memory does not fail");
+}
+
+fn number(
+    writer: &mut csv::Writer<Vec<u8>>,
+    text: &mut String,
+    metric: Metric,
+    value: Option<f64>,
+) {
+    match value {
+        Some(value) => put(writer, text, scaled(metric, value)),
+        None => put(writer, text, ""),
+    }
 }

@@ -19,21 +19,40 @@ pub fn create_folder(folder: &Path) -> Result<(), Problems> {
 /// # Errors
 /// E0203 if the operating system refuses.
 pub fn write_file(path: &Path, content: &[u8]) -> Result<(), Problems> {
+    write_blocks(path, std::iter::once(content))
+}
+
+/// As [`write_file`], block by block.
+///
+/// # Errors
+/// E0203 if the operating system refuses.
+pub fn write_blocks<B: AsRef<[u8]>>(
+    path: &Path,
+    blocks: impl Iterator<Item = B>,
+) -> Result<(), Problems> {
     let Some(name) = path.file_name() else {
         let message = format!("`{}` cannot be written: it names no file", path.display());
         return Err(Problem::new(Code::Unreadable, message).into());
     };
     // Devices such as /dev/stdout cannot be replaced by a renamed file.
     let special = fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
-    if special {
-        return fs::write(path, content).map_err(|error| refused(path, &error));
-    }
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
     hidden.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(hidden);
+    let fill = |mut file: fs::File| {
+        for block in blocks {
+            file.write_all(block.as_ref())?;
+        }
+        Ok(file)
+    };
+    if special {
+        let file = fs::File::options().write(true).open(path).and_then(fill);
+        return file.map(|_| ()).map_err(|error| refused(path, &error));
+    }
     let written = fs::File::create(&part)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(fill)
+        .and_then(|file| file.sync_all())
         .and_then(|()| fs::rename(&part, path));
     written.map_err(|error| {
         // The unfinished part is of no use; that it may not exist is fine.

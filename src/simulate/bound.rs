@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::{compute_bound, memory_bound, near_bound};
+use crate::cost::{Origin, compute_bound, memory_bound, memory_bound_from, near_bound, origin};
 use crate::hardware::System;
 use crate::schedule::Fusion;
 use crate::units::{Bytes, Macs, Seconds};
-use crate::workload::{OpGraph, OpId, Operator, Role, Tensor, TensorId};
+use crate::workload::{Dtype, OpGraph, OpId, Operator, Role, Tensor, TensorId};
 
 use super::zeros::steps;
 
@@ -53,23 +53,56 @@ pub(super) fn operator_bound(
     if fusion.carrier(id).is_some() {
         return Seconds::ZERO;
     }
-    let op = graph.operator(id);
-    let (mut cold, mut warm) = (Bytes::ZERO, Bytes::ZERO);
-    for (tensor, bytes) in touches(graph, op) {
-        if is_compulsory(graph.tensor(tensor).role) {
-            cold += bytes;
-        } else {
-            warm += bytes;
+    Compulsory::of(graph, system, graph.operator(id), compulsory).bound(system)
+}
+
+/// What an operator cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Compulsory {
+    /// MACs that are not skipped.
+    macs: Macs,
+    dtype: Option<Dtype>,
+    /// Bytes that must be touched, and where they come from.
+    cold: Bytes,
+    origin: Origin,
+    /// Bytes that may have stayed on the chip.
+    warm: Bytes,
+}
+
+impl Compulsory {
+    /// Of an operator of a graph with so many compulsory bytes.
+    pub(super) fn of(graph: &OpGraph, system: &System, op: &Operator, all: Bytes) -> Self {
+        let (mut cold, mut warm) = (Bytes::ZERO, Bytes::ZERO);
+        for (tensor, bytes) in touches(graph, op) {
+            if is_compulsory(graph.tensor(tensor).role) {
+                cold += bytes;
+            } else {
+                warm += bytes;
+            }
+        }
+        Self {
+            macs: Macs(op.useful_macs() * steps(graph, system, op)),
+            dtype: op.kind.product_dtype(),
+            cold,
+            origin: origin(system, cold, (all - cold).max(Bytes::ZERO)),
+            warm,
         }
     }
-    let dtype = op.kind.product_dtype();
-    let macs = Macs(op.useful_macs() * steps(graph, system, op));
-    let compute = dtype.map(|d| compute_bound(system, macs, d));
-    let beside = (compulsory - cold).max(Bytes::ZERO);
-    compute
-        .unwrap_or(Seconds::ZERO)
-        .max(memory_bound(system, cold, beside))
-        .max(near_bound(system, warm))
+
+    /// Least time on a chip.
+    pub(super) fn bound(&self, system: &System) -> Seconds {
+        let compute = self.dtype.map(|d| compute_bound(system, self.macs, d));
+        compute
+            .unwrap_or(Seconds::ZERO)
+            .max(memory_bound_from(system, self.cold, self.origin))
+            .max(near_bound(system, self.warm))
+    }
+
+    /// The numbers that tell two of them apart.
+    pub(super) fn bits(&self) -> ([u64; 3], Origin, Option<Dtype>) {
+        let numbers = [self.macs.0, self.cold.0, self.warm.0];
+        (numbers.map(f64::to_bits), self.origin, self.dtype)
+    }
 }
 
 /// Tensors that an operator reads and writes, with the bytes of one execution, in the memory where they are

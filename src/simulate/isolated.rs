@@ -3,7 +3,7 @@
 use crate::cost::{Cost, EnergyBook};
 use crate::hardware::{Direction, System};
 use crate::mapper::NoMapping;
-use crate::power::{Entry, dynamic};
+use crate::power::Entry;
 use crate::units::{Bytes, Joules, Seconds, Watts};
 use crate::workload::{Dtype, OpGraph};
 
@@ -80,19 +80,20 @@ pub fn isolated(
     let system = chip.system;
     let replay = Replay::new(graph, system, conditions);
     let timed = replay.settle(chip, memo)?;
-    let (entries, settled) = (timed.entries(), timed.settled);
+    let (entries, settled) = (timed.entries(system), timed.settled);
     let mut book = EnergyBook::default();
     let mut events = Joules::ZERO;
-    for entry in &entries {
-        book.add(&entry.cost.energy, entry.count);
-        events += dynamic(entry.cost, settled.logic_factor) * entry.count;
+    for (entry, cost) in entries.iter().zip(&timed.costs) {
+        book.add(&cost.energy, entry.count);
+        events += entry.dynamic(settled.logic_factor) * entry.count;
     }
     let known = settled.standing.filter(|_| is_covered(&book));
     let energy = known.map(|standing| standing * settled.latency + events);
-    let time = |e: &Entry<'_>| (e.cost.alone(system, settled.ratio) + e.overhead) * e.count;
+    let time = |e: &Entry| (e.alone(settled.ratio) + e.overhead) * e.count;
     let longest = entries
         .iter()
-        .max_by(|a, b| time(a).0.total_cmp(&time(b).0));
+        .zip(&timed.costs)
+        .max_by(|a, b| time(a.0).0.total_cmp(&time(b.0).0));
     Ok(Isolated {
         latency: settled.latency,
         roofline: graph_bound(graph, system, compulsory(graph)),
@@ -108,6 +109,6 @@ pub fn isolated(
                 let runs = runs?;
                 (asked != runs).then_some((asked, runs))
             }),
-        bound: longest.map_or(String::new(), |e| binding(system, e.cost, e.overhead)),
+        bound: longest.map_or(String::new(), |(e, cost)| binding(system, cost, e.overhead)),
     })
 }

@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock, RwLock};
 use rustc_hash::FxHashMap;
 
 use crate::cost::Cost;
-use crate::hardware::{Direction, System};
+use crate::cost::gpu::appends;
+use crate::hardware::{Direction, Managed, System};
 use crate::mapper::Candidates;
 
 /// Prices found so far, shared by all points of a sweep. Results do not depend on it.
@@ -109,6 +110,33 @@ pub(super) fn shape(system: &System) -> u128 {
         fanouts.collect::<Vec<_>>(),
         arrays.collect::<Vec<_>>(),
         (&system.tiles, system.uneven),
+    );
+    let mut sink = Digest::default();
+    // The sink never fails.
+    let _ = write!(sink, "{parts:?}");
+    sink.finish()
+}
+
+/// What decides how a chip is asked for the price of an operator: its formats, caches and compressions, and whether
+/// kernels of a library append to caches.
+pub(super) fn asking(system: &System) -> u128 {
+    let near = system.memories.iter().position(|m| m.is_on_chip());
+    // Library kernels are held to a roofline: what fits on the chip may have stayed there.
+    let near = near.filter(|_| system.kernels.is_some());
+    let memories = system.memories.iter().enumerate().map(|(i, m)| {
+        let counts = m.managed == Managed::Cache || near == Some(i);
+        let room = counts.then(|| m.capacity * m.instances as f64);
+        (m.kind.is_on_chip(), room, m.compression)
+    });
+    let arrays = system.arrays.iter().map(|a| {
+        let formats: Vec<_> = a.rate.iter().map(|(dtype, _)| dtype).collect();
+        (formats, &a.acc, &a.zeros)
+    });
+    let parts = (
+        memories.collect::<Vec<_>>(),
+        arrays.collect::<Vec<_>>(),
+        system.kernels.is_some(),
+        appends(system),
     );
     let mut sink = Digest::default();
     // The sink never fails.

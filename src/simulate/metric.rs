@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::units::{Dimension, Joules, Quantity, Seconds, SquareMeters, Watts};
 
-use super::Estimate;
+use super::{Estimate, Summary};
 
 /// A figure that can be asked for, limited, or optimized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -157,32 +157,32 @@ impl Metric {
 
     /// Its value in [`Self::unit`]; `None` if it is not known or does not apply.
     pub fn of(self, estimate: &Estimate) -> Option<f64> {
-        let totals = &estimate.totals;
-        let generation = estimate.generation.as_ref();
+        self.of_summary(&estimate.summary())
+    }
+
+    /// As [`Self::of`].
+    pub fn of_summary(self, summary: &Summary) -> Option<f64> {
+        let latency = summary.latency.0;
+        let samples = summary.samples as f64;
+        let generation = summary.generation.as_ref();
         match self {
-            Self::Latency => Some(totals.latency.0),
+            Self::Latency => Some(latency),
             Self::Ttft => generation.map(|g| g.ttft.0),
             Self::Tpot => generation.and_then(|g| g.tpot).map(|t| t.0),
             Self::Throughput => generation
                 .map(|g| g.tokens_per_s)
-                .or(estimate.trained_tokens_per_s),
-            Self::SampleRate => {
-                let latency = totals.latency.0;
-                (latency > 0.0).then(|| estimate.scenario.batch_size() as f64 / latency)
-            }
-            Self::Energy => totals.energy.map(|e| e.0),
+                .or(summary.trained_tokens_per_s),
+            Self::SampleRate => (latency > 0.0).then(|| samples / latency),
+            Self::Energy => summary.energy.map(|e| e.0),
             Self::EnergyPerToken => generation
                 .and_then(|g| g.energy_per_output_token)
                 .map(|e| e.0),
-            Self::EnergyPerSample => {
-                let samples = estimate.scenario.batch_size() as f64;
-                totals.energy.map(|e| e.0 / samples)
-            }
-            Self::Power => totals.average_power.map(|p| p.0),
-            Self::PeakPower => totals.peak_power.map(|p| p.0),
-            Self::Utilization => totals.mac_utilization,
-            Self::Area => estimate.area.total.map(|a| a.0),
-            Self::Memory => Some(estimate.memory.required().0),
+            Self::EnergyPerSample => summary.energy.map(|e| e.0 / samples),
+            Self::Power => summary.average_power.map(|p| p.0),
+            Self::PeakPower => summary.peak_power.map(|p| p.0),
+            Self::Utilization => summary.mac_utilization,
+            Self::Area => summary.area.map(|a| a.0),
+            Self::Memory => Some(summary.memory.0),
         }
     }
 

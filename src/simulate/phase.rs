@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::cost::{Bound, Cost, EnergyBook};
 use crate::hardware::System;
-use crate::power::{Entry, Settled, dynamic, settle};
+use crate::power::{Entry, Settled, settle};
 use crate::units::{Bytes, Joules, Macs, Seconds, Watts};
 use crate::workload::Phase;
 
@@ -36,10 +36,12 @@ pub(super) fn summarize(
     steps: &[PricedStep<'_>],
     fidelity: Fidelity,
 ) -> PhaseEstimate {
-    let entries: Vec<Entry<'_>> = steps.iter().flat_map(|s| entries(system, s)).collect();
-    let settled = settle(system, &entries);
+    let (entries, costs): (Vec<Entry>, Vec<&Cost>) =
+        steps.iter().flat_map(|s| entries(system, s)).unzip();
+    let lines = Lines { entries, costs };
+    let settled = settle(system, &lines.entries);
     let operators = operators(system, steps, &settled);
-    let totals = totals(system, steps, &entries, &settled, &operators, fidelity);
+    let totals = totals(system, steps, &lines, &settled, &operators, fidelity);
     let peaks = steps.iter().map(|s| s.peak);
     PhaseEstimate {
         phase,
@@ -54,13 +56,28 @@ fn phase_weight(steps: &[PricedStep<'_>]) -> u64 {
     steps.iter().map(|s| s.weight).sum()
 }
 
-fn entries<'a>(system: &System, step: &'a PricedStep<'_>) -> Vec<Entry<'a>> {
-    let of = |priced: &'a Priced| Entry {
-        cost: &priced.cost,
-        count: (step.graph.operator(priced.op).count * step.weight) as f64,
-        overhead: overhead(system, priced),
-    };
-    step.prices.iter().map(of).collect()
+/// All operators of a phase, once for each step.
+struct Lines<'a> {
+    entries: Vec<Entry>,
+    /// `[entry]`
+    costs: Vec<&'a Cost>,
+}
+
+impl Lines<'_> {
+    fn each(&self) -> impl Iterator<Item = (&Entry, &Cost)> {
+        self.entries.iter().zip(self.costs.iter().copied())
+    }
+}
+
+fn entries<'a>(
+    system: &System,
+    step: &'a PricedStep<'_>,
+) -> impl Iterator<Item = (Entry, &'a Cost)> {
+    step.prices.iter().map(move |priced| {
+        let count = (step.graph.operator(priced.op).count * step.weight) as f64;
+        let entry = Entry::of(system, &priced.cost, count, overhead(system, priced));
+        (entry, priced.cost.as_ref())
+    })
 }
 
 pub(super) fn overhead(system: &System, priced: &Priced) -> Seconds {
@@ -230,7 +247,10 @@ impl Mean {
             // Skipped MACs are no use of the engine.
             self.peak_time += Macs(op.useful_macs() * priced.steps * share) / peak;
         }
-        let energy = is_covered(&cost.energy).then(|| dynamic(cost, settled.logic_factor) * share);
+        let energy = is_covered(&cost.energy).then(|| {
+            let entry = Entry::of(system, cost, 1.0, Seconds::ZERO);
+            entry.dynamic(settled.logic_factor) * share
+        });
         self.energy = match (self.energy, energy) {
             (Some(sum), Some(more)) => Some(sum + more),
             _ => None,
@@ -253,14 +273,14 @@ fn utilization(useful_macs: f64, peak_time: Seconds, latency: Seconds) -> Option
 fn totals(
     system: &System,
     steps: &[PricedStep<'_>],
-    entries: &[Entry<'_>],
+    lines: &Lines<'_>,
     settled: &Settled,
     operators: &[OperatorEstimate],
     fidelity: Fidelity,
 ) -> Totals {
     let mut book = EnergyBook::default();
-    for entry in entries {
-        book.add(&entry.cost.energy, entry.count);
+    for (entry, cost) in lines.each() {
+        book.add(&cost.energy, entry.count);
     }
     let weighted = |of: &dyn Fn(&PricedStep<'_>) -> f64| -> f64 {
         steps.iter().map(|s| of(s) * s.weight as f64).sum()
@@ -274,8 +294,8 @@ fn totals(
     // The bounds have no timeline that a cap could act on, so only the schedule has energy and power.
     let has_timeline = fidelity == Fidelity::Scheduled;
     let dynamic_energy = (has_timeline && is_covered(&book)).then(|| {
-        let each = entries.iter();
-        each.map(|e| dynamic(e.cost, settled.logic_factor) * e.count)
+        let each = lines.entries.iter();
+        each.map(|e| e.dynamic(settled.logic_factor) * e.count)
             .sum::<Joules>()
     });
     let standing = settled.standing.filter(|_| has_timeline);
@@ -304,17 +324,17 @@ fn totals(
         peak_power: peak_power(operators).filter(|_| has_timeline),
         clock_ratio: settled.ratio,
         within_cap: settled.within_cap,
-        expected: expected(system, entries, settled).filter(|_| has_timeline),
+        expected: expected(lines, settled).filter(|_| has_timeline),
         coverage: coverage(steps, &book),
-        bytes: total_bytes(system, entries),
+        bytes: total_bytes(system, lines),
     }
 }
 
 /// How far the sum of the operators' times may be off.
-fn expected(system: &System, entries: &[Entry<'_>], settled: &Settled) -> Option<Expected> {
-    Expected::of(entries.iter().map(|entry| {
-        let time = (entry.cost.alone(system, settled.ratio) + entry.overhead) * entry.count;
-        let known = entry.cost.error.map(|error| Expected {
+fn expected(lines: &Lines<'_>, settled: &Settled) -> Option<Expected> {
+    Expected::of(lines.each().map(|(entry, cost)| {
+        let time = (entry.alone(settled.ratio) + entry.overhead) * entry.count;
+        let known = cost.error.map(|error| Expected {
             error,
             measured: 1.0,
         });
@@ -386,10 +406,11 @@ fn coverage(steps: &[PricedStep<'_>], book: &EnergyBook) -> Coverage {
     }
 }
 
-fn total_bytes(system: &System, entries: &[Entry<'_>]) -> Vec<(String, Bytes)> {
+fn total_bytes(system: &System, lines: &Lines<'_>) -> Vec<(String, Bytes)> {
     let at = |i: usize| -> Bytes {
-        let each = entries.iter();
-        each.map(|e| e.cost.traffic[i].total() * e.count).sum()
+        let each = lines.each();
+        each.map(|(e, cost)| cost.traffic[i].total() * e.count)
+            .sum()
     };
     let memories = system.memories.iter().enumerate();
     memories.map(|(i, m)| (m.name.clone(), at(i))).collect()

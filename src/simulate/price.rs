@@ -12,7 +12,7 @@ use crate::schedule::Fusion;
 use crate::workload::{Dtype, OpGraph, OpId, Stack};
 
 use super::Memo;
-use super::memo::{fingerprint, key, shape};
+use super::memo::{asking, fingerprint, key, shape};
 use super::question::{Distance, Question};
 use super::zeros::steps;
 
@@ -34,23 +34,42 @@ pub struct Priced {
     pub launched: bool,
 }
 
-/// A chip with the fingerprint under which its prices are kept, taken once for many graphs.
+/// What chips have in common, as digests of their content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Prints {
+    /// Chips with one fingerprint have the same prices.
+    pub fingerprint: u128,
+    /// Chips of one shape have the same loop nests.
+    pub shape: u128,
+    /// Chips of one kind are asked alike: they share sheets.
+    pub kind: u128,
+}
+
+impl Prints {
+    /// Of a chip.
+    pub fn of(system: &System) -> Self {
+        Self {
+            fingerprint: fingerprint(system),
+            shape: shape(system),
+            kind: asking(system),
+        }
+    }
+}
+
+/// A chip with its digests, taken once for many graphs.
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared<'a> {
     /// The chip.
     pub system: &'a System,
-    fingerprint: u128,
-    pub(super) shape: u128,
+    /// Its digests.
+    pub prints: Prints,
 }
 
 impl<'a> Prepared<'a> {
-    /// Takes the fingerprint.
+    /// Takes the digests.
     pub fn new(system: &'a System) -> Self {
-        Self {
-            system,
-            fingerprint: fingerprint(system),
-            shape: shape(system),
-        }
+        let prints = Prints::of(system);
+        Self { system, prints }
     }
 }
 
@@ -77,7 +96,7 @@ pub fn price_on(
     fusion: &Fusion,
     memo: &Memo,
 ) -> Result<Vec<Priced>, (String, NoMapping)> {
-    let (system, under) = (chip.system, chip.fingerprint);
+    let (system, under) = (chip.system, chip.prints.fingerprint);
     let mut all = Vec::with_capacity(graph.len());
     let distance = Distance::of(graph);
     let questions = graph.nodes().map(|(id, op)| {

@@ -310,7 +310,7 @@ impl Question {
                 let bits = [widths.lhs, widths.rhs, widths.partial, widths.result];
                 let bits = bits.map(f64::to_bits);
                 let mut cost = memo.with_nests(
-                    key(chip.shape, &(einsum, executed, bits)),
+                    key(chip.prints.shape, &(einsum, executed, bits)),
                     || candidates(system, &request),
                     |nests| best_of(system, &request, nests),
                 )?;

@@ -83,9 +83,9 @@ impl Replay {
             settled: Settled::default(),
         };
         timed.settled = if self.conditions.sustained {
-            settle(system, &timed.entries())
+            settle(system, &timed.entries(system))
         } else {
-            nominal(system, &timed.entries())
+            nominal(system, &timed.entries(system))
         };
         Ok(timed)
     }
@@ -98,7 +98,7 @@ impl Replay {
 
 /// The operators of a measurement with their prices.
 pub(super) struct Timed {
-    costs: SmallVec<[Cost; 2]>,
+    pub(super) costs: SmallVec<[Cost; 2]>,
     starts: SmallVec<[Seconds; 2]>,
     counts: SmallVec<[f64; 2]>,
     /// At the clock that the cap leaves.
@@ -107,13 +107,10 @@ pub(super) struct Timed {
 
 impl Timed {
     /// One entry for each operator.
-    pub(super) fn entries(&self) -> SmallVec<[Entry<'_>; 2]> {
+    pub(super) fn entries(&self, system: &System) -> SmallVec<[Entry; 2]> {
         let pairs = self.costs.iter().zip(&self.starts).zip(&self.counts);
-        let entries = pairs.map(|((cost, start), count)| Entry {
-            cost,
-            count: *count,
-            overhead: *start,
-        });
-        entries.collect()
+        pairs
+            .map(|((cost, start), count)| Entry::of(system, cost, *count, *start))
+            .collect()
     }
 }

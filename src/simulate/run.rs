@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::diag::{Code, Problem, Problems};
+use crate::cost::Cost;
+use crate::diag::Problems;
 use crate::footprint::area;
 use crate::hardware::{Direction, System};
 use crate::units::{Joules, Seconds, Watts};
@@ -10,12 +11,14 @@ use crate::workload::{Dtype, Phase, Scenario, Workload};
 
 use super::Memo;
 use super::bound::operator_bound;
+use super::desk::no_fit;
 use super::estimate::{
-    Coverage, Estimate, Expected, Fidelity, Generation, MemoryUse, PhaseEstimate, Roofs, Totals,
+    Coverage, Estimate, Expected, Fidelity, MemoryUse, PhaseEstimate, Roofs, Totals,
 };
 use super::memory::on;
 use super::phase::{PricedStep, summarize};
 use super::price::{Prepared, Priced, price_on};
+use super::summary::{PhaseTime, generation, warn_cap, warn_coverage};
 use super::task::{BoundStep, Task, fallback, runnable};
 use super::verdict::verdict;
 use super::zeros::on_chip;
@@ -71,13 +74,16 @@ impl Task {
             (s.graph.parameters(), s.graph.weight_dtype())
         });
         let totals = sum(&phases);
-        warn_coverage(&totals, &mut warnings);
-        warn_cap(&totals, system, &mut warnings);
+        warn_coverage(totals.coverage, &mut warnings);
+        warn_cap(totals.within_cap, system, &mut warnings);
         let generates = self.phase == Phase::Generate;
+        let times = phases.iter().map(|p| (p.phase, p.steps, p.totals.latency));
+        let times: Vec<PhaseTime> = times.collect();
         Ok(Estimate {
             model: self.model.clone(),
             chip: system.name.clone(),
-            generation: generates.then(|| generation(&self.scenario, &phases, &totals)),
+            generation: generates
+                .then(|| generation(&self.scenario, &times, totals.latency, totals.energy)),
             trained_tokens_per_s: self.tokens.map(|n| n / totals.latency.0),
             scenario: self.scenario.clone(),
             phase: self.phase,
@@ -107,13 +113,8 @@ fn priced<'a>(
 ) -> Result<PricedStep<'a>, Problems> {
     let system = chip.system;
     let step = on_chip(step, system);
-    let mut prices = price_on(chip, &step.graph, &step.fusion, memo).map_err(|(op, error)| {
-        Problem::new(
-            Code::NoFit,
-            format!("`{op}` cannot run on `{}`: {error}", system.name),
-        )
-        .help("give the chip a larger memory there, or a smaller array")
-    })?;
+    let mut prices = price_on(chip, &step.graph, &step.fusion, memo)
+        .map_err(|(op, error)| no_fit(&op, system, &error))?;
     if system.kernels.is_some() {
         keep_to_bounds(&step, system, &mut prices);
     }
@@ -131,54 +132,26 @@ fn keep_to_bounds(step: &BoundStep, system: &System, prices: &mut [Priced]) {
             priced.op,
             step.compulsory,
         );
-        if priced.cost.overlapped() < bound {
-            let cost = Arc::make_mut(&mut priced.cost);
-            if let Some(main) = cost.ports.first_mut() {
-                *main = bound;
-            }
+        if priced.cost.ports.first().is_some_and(|main| *main < bound) {
+            hold_to(Arc::make_mut(&mut priced.cost), bound);
         }
     }
 }
 
-fn warn_fallbacks(dtypes: &[Dtype], system: &System, warnings: &mut Problems) {
+/// Keeps main memory busy for at least as long as the roofline says: busy times of a graph then add up to no less than
+/// the graph's roofline.
+pub(super) fn hold_to(cost: &mut Cost, bound: Seconds) {
+    if let Some(main) = cost.ports.first_mut() {
+        *main = main.max(bound);
+    }
+}
+
+pub(super) fn warn_fallbacks(dtypes: &[Dtype], system: &System, warnings: &mut Problems) {
     for &dtype in dtypes {
         let runs = system.executed_as(dtype);
         if runs != dtype {
             warnings.push(fallback(dtype, runs, system));
         }
-    }
-}
-
-fn warn_cap(totals: &Totals, system: &System, warnings: &mut Problems) {
-    let cap = system.power.cap.or(system.power.tdp);
-    if let (false, Some(cap)) = (totals.within_cap, cap) {
-        let message = format!(
-            "`{}` draws more than its cap of {cap} at any clock",
-            system.name
-        );
-        let problem = Problem::new(Code::CapMissed, message);
-        warnings.push(problem.help("raise power.cap, or lower power.idle and power.active"));
-    }
-}
-
-fn warn_coverage(totals: &Totals, warnings: &mut Problems) {
-    let Coverage { macs, energy, .. } = totals.coverage;
-    if energy < 1.0 - 1e-9 {
-        let shown = crate::units::percent(energy);
-        warnings.push(
-            Problem::new(
-                Code::EnergyCoverage,
-                format!("energy is known for {shown} of the events; totals are not printed"),
-            )
-            .help("give `energy` of the memory or array in the chip's file"),
-        );
-    }
-    if macs < 1.0 - 1e-9 {
-        let shown = crate::units::percent(1.0 - macs);
-        warnings.push(Problem::new(
-            Code::OpCoverage,
-            format!("{shown} of the operators are counted by their bytes alone"),
-        ));
     }
 }
 
@@ -237,25 +210,6 @@ where
         }
     }
     merged
-}
-
-fn generation(scenario: &Scenario, phases: &[PhaseEstimate], totals: &Totals) -> Generation {
-    let of = |phase: Phase| phases.iter().find(|p| p.phase == phase);
-    let decode = of(Phase::Decode).filter(|p| p.steps > 0);
-    let each = scenario.requests.as_ref();
-    let each = each.map_or(scenario.output, |mix| mix.output_tokens());
-    let tokens = each as f64 * scenario.batch_size() as f64;
-    // The mean over all calls of a mix; without one there is one.
-    let first = |p: &PhaseEstimate| p.totals.latency / p.steps.max(1) as f64;
-    // Tokens behind the first of each call; a step may make several.
-    let calls = of(Phase::Prefill).map_or(1, |p| p.steps.max(1));
-    let later = each.saturating_sub(calls) as f64;
-    Generation {
-        ttft: of(Phase::Prefill).map_or(Seconds::ZERO, first),
-        tpot: decode.map(|p| p.totals.latency / later),
-        tokens_per_s: tokens / totals.latency.0,
-        energy_per_output_token: totals.energy.map(|e| e / tokens),
-    }
 }
 
 /// Peaks per format and bandwidths per memory.
