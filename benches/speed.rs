@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use divan::{Bencher, black_box};
 use wattline::cases::{OpRow, ops};
+use wattline::catalog::{Base, Content, Entry, Kind};
+use wattline::explore::{self, NoLedger, Plan, Silent};
 use wattline::hardware::{Profile, System};
 use wattline::simulate::{Fidelity, Memo, run};
 use wattline::workload::{Binding, Precision, Scenario, Workload};
@@ -149,4 +151,78 @@ fn price_rows_of_products_on_h100(bencher: Bencher<'_, '_>) {
     bencher
         .counter(divan::counter::ItemsCount::new(rows.len()))
         .bench(|| one.install(|| ops(black_box(&rows), &|_| Ok(chip.clone()))));
+}
+
+/// Points of a sweep, as they are priced: `(text of the sweep file)`.
+fn sweep(bencher: Bencher<'_, '_>, text: &str) {
+    let entry = Entry {
+        name: "bench".to_owned(),
+        origin: "bench.toml".to_owned(),
+        kind: Kind::Toml,
+        content: Content::Text(text.to_owned()),
+        base: Base::Catalog,
+    };
+    let (plan, _) = Plan::load(&entry, &[]).expect("is a sweep");
+    let two = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    let two = two.expect("threads");
+    bencher
+        .counter(divan::counter::ItemsCount::new(plan.space.len()))
+        .bench(|| two.install(|| explore::run(black_box(&plan), &Silent, &NoLedger)));
+}
+
+/// Target: 1,000,000 points in 40 s on two cores, which is 25,000 points a second. Four axes of the chip, two of the
+/// software.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn sweep_of_a_language_model_on_a_gpu(bencher: Bencher<'_, '_>) {
+    let text = r#"
+        schema = 1
+        name = "llm"
+        on = "h100-sxm"
+        minimize = ["tpot", "energy_per_token", "area"]
+        workload = [{ model = "llama-3.1-8b", prompt = 1024, output = 256 }]
+        [[axis]]
+        set = "chip.memory.hbm.ports.0.bandwidth"
+        range = { from = "2 TB/s", to = "8 TB/s", scale = "linear", steps = 12 }
+        [[axis]]
+        set = "chip.memory.l2.capacity"
+        values = ["25 MiB", "50 MiB", "100 MiB"]
+        [[axis]]
+        set = "chip.process.clock"
+        range = { from = "1.2 GHz", to = "2 GHz", scale = "linear", steps = 8 }
+        [[axis]]
+        set = "chip.power.cap"
+        values = ["400 W", "500 W", "600 W", "700 W"]
+        [[axis]]
+        set = "scenario.batch"
+        values = [1, 2, 4, 8, 16, 32, 64, 128]
+        [[axis]]
+        set = "scenario.dtype"
+        values = ["bf16", "fp8"]
+    "#;
+    sweep(bencher, text);
+}
+
+/// Target: 10,000 points in 20 s on two cores, which is 500 points a second, every mapping optimal.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn sweep_of_networks_on_an_npu(bencher: Bencher<'_, '_>) {
+    let text = r#"
+        schema = 1
+        name = "cnn"
+        on = "edge-npu"
+        minimize = ["latency", "area", "energy"]
+        workload = [{ model = "resnet-50", dtype = "int8", weight = 0.7 }, { model = "mobilenet-v2", dtype = "int8", weight = 0.3 }]
+        [[axis]]
+        set = "chip.glb"
+        values = ["256 KiB", "512 KiB", "1 MiB"]
+        [[axis]]
+        set = ["chip.pe_rows", "chip.pe_cols"]
+        values = [8, 16, 32]
+        [[axis]]
+        set = "chip.dram_bandwidth"
+        range = { from = "10 GB/s", to = "100 GB/s", scale = "linear", steps = 20 }
+        [[axis]]
+        set = "chip.clock"
+        range = { from = "500 MHz", to = "1.5 GHz", scale = "linear", steps = 6 }
+    "#;
+    sweep(bencher, text);
 }
