@@ -42,6 +42,12 @@ Examples:
   wattline sweep examples/edge-npu.toml --json
 ";
 
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  wattline report reports/edge-npu-7f3a91                     # reports/edge-npu-7f3a91/report.html
+  wattline report reports/edge-npu-7f3a91 --format md         # the front, for a pull request
+  wattline run llama-3.1-8b --on h100-sxm -o reports/llama && wattline report reports/llama";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   wattline show llama-3.1-8b
@@ -175,6 +181,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// A design space to a Pareto front (exit 1: no design meets the constraints)
     Sweep(SweepArgs),
+    /// A page with linked charts, or tables, from the folder of a sweep or run; nothing is computed anew
+    Report(ReportArgs),
     /// Joins the shards of a sweep (exit 1: no design meets the constraints)
     Merge(MergeArgs),
     /// What is known of a model or a chip
@@ -359,6 +367,17 @@ pub(super) struct MergeArgs {
     /// Folders of the shards
     #[arg(required = true, value_name = "FOLDER")]
     pub(super) runs: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(before_help = REPORT_EXAMPLES)]
+pub(super) struct ReportArgs {
+    /// Folders of sweeps or runs, or documents of runs
+    #[arg(required = true, value_name = "RUN")]
+    pub(super) runs: Vec<PathBuf>,
+    /// The page to write [default: report.html in the folder]
+    #[arg(short, long, value_name = "FILE.html")]
+    pub(super) output: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

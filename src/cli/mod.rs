@@ -26,6 +26,7 @@ mod map_search;
 mod model_card;
 mod operators;
 mod plots;
+mod report;
 mod run;
 mod run_text;
 mod settings;

@@ -3,17 +3,22 @@
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::catalog;
 use crate::diag::{Code, Problem, Problems};
 use crate::explore::{self, Plan, Shard, Sink, Sweep};
-use crate::record::{self, JOURNAL, Journal, Manifest, SweepDocument, SweepManifest};
+use crate::record::{
+    self, DesignPart, DesignsDocument, JOURNAL, Journal, Manifest, Stored, SweepDocument,
+    SweepManifest,
+};
 
 use super::args::{Format, MergeArgs, SweepArgs};
 use super::console::Console;
 use super::start::Answer;
-use super::{emit, sweep_plot, sweep_text};
+use super::{emit, report, sweep_plot, sweep_text};
 
 pub(super) fn command(
     args: &SweepArgs,
@@ -217,12 +222,31 @@ fn write(folder: &Path, plan: &Plan, sweep: &Sweep, words: &[String]) -> Result<
     for (name, content) in sweep_plot::files(plan, sweep)? {
         record::write_file(&place(&name), &content)?;
     }
-    names.push(JOURNAL.to_owned());
+    let document = SweepDocument::of(plan, sweep, folder.to_string_lossy().into_owned());
+    let text = record::to_json(&document);
+    record::write_file(&place("sweep.json"), text.as_bytes())?;
+    let designs = record::to_json_line(&designs(plan, sweep));
+    record::write_file(&place("designs.json"), designs.as_bytes())?;
+    names.extend([JOURNAL.to_owned(), report::PAGE.to_owned()]);
     let manifest = SweepManifest::of(plan, Manifest::now(words.to_vec(), names));
-    record::write_file(
-        &folder.join("manifest.json"),
-        record::to_json(&manifest).as_bytes(),
-    )
+    let manifest = record::to_json(&manifest);
+    record::write_file(&folder.join("manifest.json"), manifest.as_bytes())?;
+    // From what is stored, as `report` would draw it.
+    let page = report::text(&Stored::open(folder)?);
+    record::write_file(&folder.join(report::PAGE), page.as_bytes())
+}
+
+/// Designs in full. One that cannot be priced a second time cannot be on the front.
+fn designs(plan: &Plan, sweep: &Sweep) -> DesignsDocument {
+    let notable = sweep.notable(plan);
+    let priced = notable.par_iter().filter_map(|(point, why)| {
+        let detail = explore::detail(plan, *point).ok()?;
+        Some(DesignPart::of(*point, why, &detail))
+    });
+    DesignsDocument {
+        schema: record::SCHEMA,
+        designs: priced.collect(),
+    }
 }
 
 /// A bar on standard error where that is a terminal.

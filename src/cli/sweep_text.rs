@@ -47,7 +47,9 @@ pub(super) fn text(
         ));
     }
     let next = match sweep.knee.filter(|_| !console.quiet) {
-        Some(_) => format!("   ·   next: open {folder}/pareto.svg, or read {folder}/points.csv"),
+        Some(_) => format!(
+            "   ·   next: open {folder}/report.html in a browser, or read {folder}/points.csv"
+        ),
         None => String::new(),
     };
     out.push_str(&format!("saved {folder}{next}\n"));

@@ -30,6 +30,7 @@
 //! ```
 
 mod axis;
+mod detail;
 mod effect;
 mod figures;
 mod infeasible;
@@ -44,6 +45,7 @@ mod space;
 mod summary;
 mod tally;
 
+pub use detail::{Detail, detail};
 pub use effect::{Effect, Step};
 pub use figures::{Figures, Row};
 pub use ledger::{Answer, Ledger, NoLedger, Shard};

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::diag::{Problem, Problems};
+use crate::hardware::System;
 use crate::simulate::Prints;
 
 use super::figures::Figures;
@@ -212,16 +213,23 @@ impl Groups {
 
 /// The chip of a point, or why there is none.
 fn evaluate(plan: &Plan, point: usize) -> Chip {
+    let system = chip(plan, point).map_err(|problems| first(&problems))?;
+    let prints = Prints::of(&system);
+    Ok(Evaluated { system, prints })
+}
+
+/// The chip of a point.
+///
+/// # Errors
+/// What contradicts itself in it.
+pub(super) fn chip(plan: &Plan, point: usize) -> Result<System, Problems> {
     let mut values = Vec::new();
     for (a, axis) in plan.space.axes.iter().enumerate() {
         if let Value::Quantity(quantity) = plan.space.choice(a, point).value {
             values.extend(assignments(&axis.settings, quantity));
         }
     }
-    let found = plan.chip.evaluate_with(&values);
-    let system = found.map_err(|problems| first(&problems))?;
-    let prints = Prints::of(&system);
-    Ok(Evaluated { system, prints })
+    plan.chip.evaluate_with(&values)
 }
 
 /// A point from its answer: its figures over the mix, and what it misses.

@@ -24,6 +24,7 @@ mod map;
 mod problem;
 mod run;
 mod show;
+mod stored;
 mod sweep;
 mod sweep_rows;
 mod table;
@@ -50,7 +51,13 @@ pub use show::{
     ActivationPart, ChipDocument, ComponentPart, ModelDocument, ModelOperatorPart, ModelTotals,
     class_name,
 };
-pub use sweep::{AxisPart, SweepDocument, SweepJob, SweepManifest};
+pub use stored::{
+    Stored, StoredAxis, StoredColumn, StoredCoverage, StoredDesign, StoredJob, StoredManifest,
+    StoredOperator, StoredPoint, StoredProblem, StoredRun, StoredSpace, StoredSweep, StoredTotals,
+};
+pub use sweep::{
+    AxisPart, ColumnPart, DesignPart, DesignsDocument, SweepDocument, SweepJob, SweepManifest,
+};
 pub use sweep_rows::{PointRow, all_points_csv, metric_key, points_csv, points_jsonl};
 pub use table::operators_csv;
 pub use totals::{CoveragePart, PhasePart, TotalsPart};

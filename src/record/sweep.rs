@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::explore::{Plan, Setting, Sweep};
-use crate::simulate::Constraint;
+use crate::explore::{Detail, Plan, Setting, Sweep};
+use crate::simulate::{Constraint, Metric};
 
-use super::{Keyed, Manifest, PointRow, ProblemPart, SCHEMA, metric_key};
+use super::{Keyed, Manifest, PointRow, ProblemPart, RunDocument, SCHEMA, metric_key};
 
 /// A workload of the mix.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,8 +23,43 @@ pub struct AxisPart {
     pub set: Vec<String>,
     /// Values as people read them.
     pub values: Vec<String>,
+    /// In SI base units; `null` for words.
+    pub numbers: Vec<Option<f64>>,
     /// Whether it changed no metric in any point.
     pub idle: bool,
+}
+
+/// What a column of metrics holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnPart {
+    /// Column: `latency_s`.
+    pub key: &'static str,
+    /// `latency`
+    pub label: String,
+    /// Unit of the column's values.
+    pub unit: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+    /// Whether more of it is better.
+    pub is_maximized: bool,
+}
+
+impl ColumnPart {
+    /// Of all metrics.
+    pub fn all() -> Vec<Self> {
+        let of = |m: Metric| Self {
+            key: metric_key(m),
+            label: m.name().replace('_', " "),
+            unit: match m {
+                Metric::Area => "mm²",
+                Metric::Utilization => "share",
+                _ => m.unit(),
+            },
+            doc: m.doc(),
+            is_maximized: m.is_maximized(),
+        };
+        Metric::ALL.into_iter().map(of).collect()
+    }
 }
 
 /// One sweep; all of its points are in the folder.
@@ -44,6 +79,8 @@ pub struct SweepDocument {
     pub workloads: Vec<SweepJob>,
     /// The space.
     pub axes: Vec<AxisPart>,
+    /// Columns of metrics in the tables.
+    pub columns: Vec<ColumnPart>,
     /// Points of the grid.
     pub points: usize,
     /// Points that meet everything.
@@ -84,6 +121,7 @@ impl SweepDocument {
                 })
                 .collect(),
             axes: axes(plan, sweep),
+            columns: ColumnPart::all(),
             points: sweep.points.len(),
             feasible: sweep.feasible,
             infeasible: sweep
@@ -105,9 +143,42 @@ fn axes(plan: &Plan, sweep: &Sweep) -> Vec<AxisPart> {
     axes.map(|(a, axis)| AxisPart {
         set: axis.settings.iter().map(Setting::path).collect(),
         values: axis.choices.iter().map(|c| c.shown.clone()).collect(),
+        numbers: axis.choices.iter().map(|c| c.value.number()).collect(),
         idle: sweep.idle.contains(&a),
     })
     .collect()
+}
+
+/// A design of a sweep in full.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DesignPart {
+    /// Its point.
+    pub point: usize,
+    /// What it is known for; empty for others of the front.
+    pub why: String,
+    /// One run for each workload, in the order of the sweep.
+    pub runs: Vec<RunDocument>,
+}
+
+/// Designs of a sweep in full.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DesignsDocument {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The knee first.
+    pub designs: Vec<DesignPart>,
+}
+
+impl DesignPart {
+    /// Of a point's estimates.
+    pub fn of(point: usize, why: &str, (system, estimates): &Detail) -> Self {
+        let runs = estimates.iter();
+        Self {
+            point,
+            why: why.to_owned(),
+            runs: runs.map(|e| RunDocument::of(e, system)).collect(),
+        }
+    }
 }
 
 /// Provenance of a sweep's folder.

@@ -17,6 +17,7 @@
 
 pub mod ascii;
 mod dot;
+pub mod html;
 pub mod plot;
 mod table;
 

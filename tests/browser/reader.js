@@ -1,0 +1,47 @@
+window.addEventListener("load", () => {
+  const said = [], check = (what, ok) => { if (!ok) said.push(what); };
+  const W = window.wattline, svg = (panel) => document.querySelector(panel + " svg");
+  const event = (kind, at, more) => new MouseEvent(kind, { clientX: at[0], clientY: at[1], bubbles: true, ...more });
+  const center = (e) => { const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; };
+  try {
+    check("ten panels", document.querySelectorAll("main > section").length === 10);
+    check("cards", document.querySelectorAll("#p1 .card").length > 5);
+    const rows = () => document.querySelectorAll("#p4 tbody tr[data-point]").length;
+    document.querySelectorAll("#p4 .ctl button")[1].click();
+    const before = rows();
+    check("feasible designs are listed", before > 4);
+    const axis = document.querySelector('#p3 [data-axis="latency_s"]'), r = axis.getBoundingClientRect();
+    axis.dispatchEvent(new PointerEvent("pointerdown", { clientX: r.left + 4, clientY: r.bottom - 2, pointerId: 1 }));
+    axis.dispatchEvent(new PointerEvent("pointerup", { clientX: r.left + 4, clientY: r.bottom - r.height * 0.3, pointerId: 1 }));
+    check("brushing filters the table", rows() < before && rows() > 0);
+    document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+    check("escape clears the filter", rows() === before);
+    const dots = [...document.querySelectorAll("#p2 circle[data-front]")];
+    check("the front is drawn", dots.length === W.data.points.front.length);
+    const other = dots.find((d) => +d.dataset.front !== W.state.sel), at = center(other), id = +other.dataset.front;
+    svg("#p2").dispatchEvent(event("mousemove", at));
+    check("hovering shows the design", document.querySelector("#tip").style.display === "block" && document.querySelector("#tip").textContent.includes("#" + W.data.points.index[id]));
+    svg("#p2").dispatchEvent(event("click", at));
+    check("clicking selects", W.state.sel === id);
+    svg("#p2").dispatchEvent(event("click", at, { shiftKey: true }));
+    const row = document.querySelector(`#p4 tr[data-point="${W.data.points.knee}"]`);
+    row.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+    check("two are pinned", W.state.pins.length === 2);
+    check("pinned designs are compared", document.querySelector("#p4").textContent.includes("(A) → "));
+    svg("#p2").dispatchEvent(event("mousemove", center(document.querySelectorAll("#p2 circle[data-front]")[0])));
+    document.querySelector('#p4 tr[data-point]').focus();
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
+    check("arrows move the selection", W.state.sel === +document.querySelectorAll('#p4 tr[data-point]')[1].dataset.point);
+    const ink = getComputedStyle(document.body).backgroundColor;
+    document.querySelector("#theme").click();
+    check("dark mode", getComputedStyle(document.body).backgroundColor !== ink);
+    document.querySelector("#p1 .num").click();
+    check("figures explain themselves", document.querySelector("#why").open && document.querySelector("#why").textContent.length > 20);
+    document.querySelector("#why").close();
+    check("the roofline is drawn", document.querySelectorAll("#p5 circle").length > 3);
+    check("charts have tables", document.querySelectorAll("details table").length > 0);
+    check("no sideways scrolling", document.documentElement.scrollWidth <= innerWidth);
+    check("nothing reads NaN or undefined", !/NaN|undefined|\[object/.test(document.querySelector("main").innerText));
+  } catch (error) { said.push(String(error)); }
+  document.title = "found: " + [...window.faults, ...said].join("; ");
+});
