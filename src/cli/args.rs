@@ -320,6 +320,9 @@ pub(super) struct SweepArgs {
     /// Plot the front with letters
     #[arg(long)]
     pub(super) ascii: bool,
+    /// Also turn every parameter of the knee and of the best designs by a quarter: what each figure depends on
+    #[arg(long)]
+    pub(super) analyze: bool,
     /// No progress bar
     #[arg(long)]
     pub(super) no_progress: bool,

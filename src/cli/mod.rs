@@ -33,6 +33,7 @@ mod settings;
 mod show;
 mod start;
 mod sweep;
+mod sweep_analysis;
 mod sweep_plot;
 mod sweep_text;
 mod tables;

@@ -11,13 +11,14 @@ use crate::catalog;
 use crate::diag::{Code, Problem, Problems};
 use crate::explore::{self, Plan, Shard, Sink, Sweep};
 use crate::record::{
-    self, DesignPart, DesignsDocument, JOURNAL, Journal, Manifest, Stored, SweepDocument,
-    SweepManifest,
+    self, AnalysisDocument, DesignPart, DesignsDocument, JOURNAL, Journal, Manifest, Stored,
+    SweepDocument, SweepManifest,
 };
 
 use super::args::{Format, MergeArgs, SweepArgs};
 use super::console::Console;
 use super::start::Answer;
+use super::sweep_analysis::{self, Analysis};
 use super::{emit, report, sweep_plot, sweep_text};
 
 pub(super) fn command(
@@ -98,8 +99,9 @@ fn finish(
     let (sweep, count) = explore::run(plan, &progress, journal)?;
     progress.bar.finish_and_clear();
     journal.finish()?;
-    write(folder, plan, &sweep, words)?;
-    present(args, console, plan, &sweep, folder)?;
+    let analysis = sweep_analysis::of(plan, &sweep, args.analyze);
+    write(folder, plan, &sweep, &analysis, words)?;
+    present(args, console, plan, &sweep, &analysis, folder)?;
     if count.known > 0 {
         let (known, priced) = (count.known, count.priced);
         console.note(&format!("reused {known} points, computed {priced}\n"));
@@ -178,12 +180,20 @@ fn present(
     console: &Console,
     plan: &Plan,
     sweep: &Sweep,
+    analysis: &Analysis,
     folder: &Path,
 ) -> Result<(), Problems> {
     let folder = folder.to_string_lossy().into_owned();
     match console.format {
         Format::Table => {
-            console.print(&sweep_text::text(plan, sweep, &folder, args.ascii, console))
+            let more = sweep_analysis::text(plan, sweep, analysis);
+            console.print(&sweep_text::text(
+                plan,
+                sweep,
+                (&folder, &more),
+                args.ascii,
+                console,
+            ))
         }
         Format::Json => console.print(&record::to_json(&SweepDocument::of(plan, sweep, folder))),
         Format::Jsonl => {
@@ -205,7 +215,13 @@ fn present(
 const MOST_LINES: usize = 100_000;
 
 /// All points, the front and its plot; `manifest.json` comes last.
-fn write(folder: &Path, plan: &Plan, sweep: &Sweep, words: &[String]) -> Result<(), Problems> {
+fn write(
+    folder: &Path,
+    plan: &Plan,
+    sweep: &Sweep,
+    analysis: &Analysis,
+    words: &[String],
+) -> Result<(), Problems> {
     record::create_folder(folder)?;
     let mut names = Vec::new();
     let mut place = |name: &str| {
@@ -227,6 +243,14 @@ fn write(folder: &Path, plan: &Plan, sweep: &Sweep, words: &[String]) -> Result<
     record::write_file(&place("sweep.json"), text.as_bytes())?;
     let designs = record::to_json_line(&designs(plan, sweep));
     record::write_file(&place("designs.json"), designs.as_bytes())?;
+    let Analysis {
+        designs,
+        regrets,
+        drifts,
+    } = analysis;
+    let found = AnalysisDocument::of(plan, designs, regrets, drifts);
+    let text = record::to_json_line(&found);
+    record::write_file(&place("analysis.json"), text.as_bytes())?;
     names.extend([JOURNAL.to_owned(), report::PAGE.to_owned()]);
     let manifest = SweepManifest::of(plan, Manifest::now(words.to_vec(), names));
     let manifest = record::to_json(&manifest);

@@ -16,7 +16,7 @@ const MAX_ROWS: usize = 16;
 pub(super) fn text(
     plan: &Plan,
     sweep: &Sweep,
-    folder: &str,
+    (folder, more): (&str, &str),
     plot: bool,
     console: &Console,
 ) -> String {
@@ -46,6 +46,7 @@ pub(super) fn text(
             matters.join("\n                 ")
         ));
     }
+    out.push_str(more);
     let next = match sweep.knee.filter(|_| !console.quiet) {
         Some(_) => format!(
             "   ·   next: open {folder}/report.html in a browser, or read {folder}/points.csv"

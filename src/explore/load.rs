@@ -98,6 +98,7 @@ impl Plan {
             constraints: read.constraints,
             jobs,
             drafts,
+            drifts: read.drifts,
             space,
             inputs: inputs.into_inner(),
         };

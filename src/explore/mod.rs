@@ -31,26 +31,33 @@
 
 mod axis;
 mod detail;
+mod drift;
 mod effect;
 mod figures;
 mod infeasible;
 mod ledger;
 mod load;
+mod once;
 mod plan;
 mod point;
 mod read;
+mod regret;
 mod run;
+mod sensitivity;
 mod sheets;
 mod space;
 mod summary;
 mod tally;
 
 pub use detail::{Detail, detail};
+pub use drift::{Drift, DriftResult, Drifted, drifts};
 pub use effect::{Effect, Step};
 pub use figures::{Figures, Row};
 pub use ledger::{Answer, Ledger, NoLedger, Shard};
 pub use plan::{Input, Job, Plan, digest};
 pub use point::{Point, Reason};
+pub use regret::{Best, Regret, WorkloadRegret, regrets};
 pub use run::{Count as Counted, Silent, Sink, run, run_shard};
+pub use sensitivity::{Moved, Parameter, Sensitivity, Upgrade, sensitivity};
 pub use space::{Axis, Choice, Setting, Space, Value};
 pub use summary::{Count, Sweep};

@@ -4,6 +4,7 @@ use crate::hardware::Profile;
 use crate::simulate::{Constraint, Metric};
 use crate::workload::{Scenario, Workload};
 
+use super::drift::Drift;
 use super::space::Space;
 
 /// One workload of the mix.
@@ -43,6 +44,8 @@ pub struct Plan {
     pub drafts: Vec<(String, Workload)>,
     /// The design points.
     pub space: Space,
+    /// Under which the front is priced again.
+    pub drifts: Vec<Drift>,
     /// Everything that was read.
     pub inputs: Vec<Input>,
 }

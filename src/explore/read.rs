@@ -7,6 +7,7 @@ use crate::simulate::{Constraint, Metric};
 use crate::workload::{KNOBS, Phase, Precision, Scenario};
 
 use super::axis::{self, ReadAxis};
+use super::drift::Drift;
 use super::space::Setting;
 
 /// The schema this version reads.
@@ -35,6 +36,7 @@ pub(super) struct Read {
     pub(super) constraints: Vec<Constraint>,
     pub(super) workloads: Vec<ReadWorkload>,
     pub(super) axes: Vec<ReadAxis>,
+    pub(super) drifts: Vec<Drift>,
 }
 
 /// Parses the text of a sweep file.
@@ -88,6 +90,11 @@ fn root(root: Reader<'_>) -> Option<Read> {
             axis
         })
         .collect();
+    let drifts: Vec<_> = root.tables("drift").into_iter().collect();
+    let drifts: Vec<_> = drifts
+        .into_iter()
+        .map(|r| drift(r, workloads.len()))
+        .collect();
     strategy(&root);
     let on_place = root.raw().get("on").cloned();
     repeated_settings(&root, &axes);
@@ -101,6 +108,7 @@ fn root(root: Reader<'_>) -> Option<Read> {
         constraints: constraints?,
         workloads: workloads.into_iter().collect::<Option<_>>()?,
         axes: axes.into_iter().collect::<Option<_>>()?,
+        drifts: drifts.into_iter().collect::<Option<_>>()?,
     })
 }
 
@@ -266,6 +274,59 @@ fn scenario(reader: &Reader) -> Option<Scenario> {
         dims.finish();
     }
     complete.then_some(scenario)
+}
+
+/// `[[drift]]`: at least one change, and a share for each workload where the mix changes.
+fn drift(reader: Reader<'_>, n_workloads: usize) -> Option<Drift> {
+    let name = reader.required_string("name", "name = \"longer contexts\"");
+    let mut complete = true;
+    let mut factor = |key: &'static str| {
+        let node = reader.get(key)?;
+        let found = reader.number_of(key, node, 1e-3..=1e6);
+        complete &= found.is_some();
+        found
+    };
+    let (context, batch) = (factor("context"), factor("batch"));
+    let precision = reader.string("dtype").and_then(|text| {
+        let found = text.parse::<Precision>();
+        if let (Err(error), Some(node)) = (&found, reader.raw().get("dtype")) {
+            reader.push(node.problem(Code::Reference, error.to_string()));
+            complete = false;
+        }
+        found.ok()
+    });
+    let mut weights = None;
+    if let Some(node) = reader.get("weights") {
+        let list = node.as_list().unwrap_or_default().iter();
+        let shares: Vec<f64> = list
+            .filter_map(|node| reader.number_of("weights", node, 0.0..=1e12))
+            .collect();
+        let sum: f64 = shares.iter().sum();
+        if shares.len() == n_workloads && sum > 0.0 {
+            weights = Some(shares.iter().map(|w| w / sum).collect());
+        } else {
+            let message =
+                format!("`weights` must be {n_workloads} numbers, one a workload, not all zero");
+            reader.push(node.problem(Code::OutOfRange, message));
+            complete = false;
+        }
+    }
+    let found = Drift {
+        name: name.unwrap_or_default().to_owned(),
+        context,
+        batch,
+        precision,
+        weights,
+    };
+    if complete && found.change().is_empty() {
+        reader.missing(
+            "context",
+            "a change: context = 2, batch = 4, dtype = \"int4\", or weights = [0.2, 0.8]",
+        );
+        complete = false;
+    }
+    reader.finish();
+    (complete && name.is_some()).then_some(found)
 }
 
 fn count(reader: &Reader, key: &'static str) -> Option<u64> {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::diag::{Problem, Problems};
 use crate::hardware::System;
 use crate::simulate::Prints;
+use crate::units::Quantity;
 
 use super::figures::Figures;
 use super::ledger::{Answer, Keys, Ledger, Shard};
@@ -223,13 +224,26 @@ fn evaluate(plan: &Plan, point: usize) -> Chip {
 /// # Errors
 /// What contradicts itself in it.
 pub(super) fn chip(plan: &Plan, point: usize) -> Result<System, Problems> {
+    plan.chip.evaluate_with(&assigned(plan, point, None))
+}
+
+/// What a point sets of its chip, and one more key, which counts before the others.
+pub(super) fn assigned<'a>(
+    plan: &'a Plan,
+    point: usize,
+    more: Option<(&'a str, Quantity)>,
+) -> Vec<(&'a str, Quantity)> {
     let mut values = Vec::new();
     for (a, axis) in plan.space.axes.iter().enumerate() {
         if let Value::Quantity(quantity) = plan.space.choice(a, point).value {
             values.extend(assignments(&axis.settings, quantity));
         }
     }
-    plan.chip.evaluate_with(&values)
+    if let Some((path, quantity)) = more {
+        values.retain(|(known, _)| *known != path);
+        values.push((path, quantity));
+    }
+    values
 }
 
 /// A point from its answer: its figures over the mix, and what it misses.

@@ -12,6 +12,7 @@
 //! assert!(text.contains("\"code\": \"E0202\""));
 //! ```
 
+mod analysis;
 mod blocks;
 mod calibration;
 mod fit;
@@ -32,6 +33,10 @@ mod totals;
 mod validation;
 mod write;
 
+pub use analysis::{
+    AnalysisDocument, BestPart, DriftPart, DriftedPart, MovedPart, ParameterPart, RegretPart,
+    RegretsPart, SensitivityPart, UpgradePart,
+};
 pub use blocks::BlockPart;
 pub(crate) use calibration::state_name;
 pub use calibration::{CalibrationDocument, CoefficientPart, ErrorPart, ErrorRowPart, overlay};

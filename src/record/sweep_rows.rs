@@ -52,7 +52,7 @@ pub fn metric_key(metric: Metric) -> &'static str {
     }
 }
 
-fn scaled(metric: Metric, value: f64) -> f64 {
+pub(super) fn scaled(metric: Metric, value: f64) -> f64 {
     if metric == Metric::Area {
         value * 1e6
     } else {

@@ -66,7 +66,7 @@ pub(super) fn pack(sweep: &StoredSweep) -> Packed {
     }
     for (c, column) in space.columns.iter().enumerate() {
         let known = |p: &&StoredPoint| p.means[c].is_some();
-        if !points.iter().any(|p| known(&p)) {
+        if !points.iter().any(known) {
             continue;
         }
         let mean = |p: &&StoredPoint| rounded(p.means[c]);
