@@ -306,7 +306,7 @@ fn drift(reader: Reader<'_>, n_workloads: usize) -> Option<Drift> {
             weights = Some(shares.iter().map(|w| w / sum).collect());
         } else {
             let message =
-                format!("`weights` must be {n_workloads} numbers, one a workload, not all zero");
+                format!("`weights` must be {n_workloads} number(s), one a workload, not all zero");
             reader.push(node.problem(Code::OutOfRange, message));
             complete = false;
         }
