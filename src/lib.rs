@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod cases;
 pub mod catalog;
 pub mod cli;
+pub mod compare;
 pub mod cost;
 pub mod diag;
 pub mod document;

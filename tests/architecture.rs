@@ -123,11 +123,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "diag",
         ],
     ),
-    ("report", &["record", "pareto", "units", "diag"]),
+    ("compare", &["record", "units"]),
+    ("report", &["record", "compare", "pareto", "units", "diag"]),
     (
         "cli",
         &[
             "report",
+            "compare",
             "record",
             "explore",
             "calibrate",

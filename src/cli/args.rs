@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::compare::Gate;
 use crate::explore::Shard;
 use crate::mapper::exact::Aim;
 use crate::simulate::{Constraint, Fidelity};
@@ -41,6 +42,17 @@ Examples:
   wattline sweep examples/edge-npu.toml --set power.cap='1 W' -o reports/capped --ascii
   wattline sweep examples/edge-npu.toml --json
 ";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  wattline explain E0102
+  wattline explain reports/llama latency
+  wattline explain reports/edge-npu-7f3a91#knee energy --workload resnet-50";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  wattline diff reports/edge-npu-7f3a91#knee reports/edge-npu-7f3a91#472
+  wattline diff before after --fail-if 'latency>+2%' --fail-if 'energy>+5%'";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -183,6 +195,8 @@ pub(super) enum Command {
     Sweep(SweepArgs),
     /// A page with linked charts, or tables, from the folder of a sweep or run; nothing is computed anew
     Report(ReportArgs),
+    /// What changed between two stored results, by how much, and why (exit 1: a --fail-if was hit)
+    Diff(DiffArgs),
     /// Joins the shards of a sweep (exit 1: no design meets the constraints)
     Merge(MergeArgs),
     /// What is known of a model or a chip
@@ -199,7 +213,7 @@ pub(super) enum Command {
     List(ListArgs),
     /// Reads chip and model files and reports every problem, without simulating (exit 1: findings)
     Check(CheckArgs),
-    /// What a problem code means and what to do
+    /// What a problem code means, or where a figure of a stored run comes from
     Explain(ExplainArgs),
     /// Completion script for a shell
     Completions(CompletionsArgs),
@@ -373,6 +387,18 @@ pub(super) struct MergeArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(before_help = DIFF_EXAMPLES)]
+pub(super) struct DiffArgs {
+    /// Folder or document of a run, or FOLDER#POINT of a sweep [default point: the knee]
+    pub(super) a: String,
+    /// As A
+    pub(super) b: String,
+    /// A change that fails, such as 'latency>+2%'; repeatable
+    #[arg(long, value_name = "CHANGE")]
+    pub(super) fail_if: Vec<Gate>,
+}
+
+#[derive(Args, Debug)]
 #[command(before_help = REPORT_EXAMPLES)]
 pub(super) struct ReportArgs {
     /// Folders of sweeps or runs, or documents of runs
@@ -541,9 +567,19 @@ pub(super) struct CheckArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(before_help = EXPLAIN_EXAMPLES)]
 pub(super) struct ExplainArgs {
-    /// A code such as E0102; all of them without one
+    /// A code such as E0102, or the folder or document of a run; all codes without one
+    #[arg(value_name = "CODE|RUN")]
     pub(super) code: Option<String>,
+    /// Of a run: latency, ttft, tpot, throughput, energy, energy_per_token, power, peak_power, utilization, area, memory
+    pub(super) figure: Option<String>,
+    /// The operator that the figure is of: its latency, energy, power or bytes
+    #[arg(long, value_name = "NAME", requires = "figure")]
+    pub(super) op: Option<String>,
+    /// The workload, where a design of a sweep has several [default: the first]
+    #[arg(long, value_name = "NAME", requires = "figure")]
+    pub(super) workload: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -1,4 +1,4 @@
-//! `wattline explain`: what a problem code means.
+//! `wattline explain`: what a problem code means, or where a figure of a stored run comes from.
 
 use crate::diag::{Code, Problem, Problems, did_you_mean};
 use crate::record::CodeRow;
@@ -7,8 +7,12 @@ use crate::report::{Cell, Column, Table};
 use super::args::{ExplainArgs, Format};
 use super::console::Console;
 use super::start::Answer;
+use super::{diff, explain_run};
 
 pub(super) fn command(args: &ExplainArgs, console: &Console) -> Result<Answer, Problems> {
+    if let (Some(run), Some(figure)) = (&args.code, &args.figure) {
+        return of_run(args, run, figure, console);
+    }
     let Some(asked) = &args.code else {
         let rows: Vec<CodeRow> = Code::ALL.iter().map(|code| row(*code)).collect();
         console.table(&table(&rows), &rows)?;
@@ -24,6 +28,42 @@ pub(super) fn command(args: &ExplainArgs, console: &Console) -> Result<Answer, P
     } else {
         console.table(&table(&[row(code)]), &row(code))?;
     }
+    Ok(Answer::Yes)
+}
+
+fn of_run(
+    args: &ExplainArgs,
+    run: &str,
+    figure: &str,
+    console: &Console,
+) -> Result<Answer, Problems> {
+    if console.format != Format::Table {
+        let message = "an explanation is text, not a table";
+        let problem = Problem::new(Code::Usage, message);
+        return Err(problem.help("leave --format and --json out").into());
+    }
+    let subject = diff::subject(run)?;
+    let Some(first) = subject.runs.first() else {
+        let message = format!("`{run}` has no operators stored");
+        let problem = Problem::new(Code::Usage, message);
+        return Err(problem
+            .help("a sweep stores those of its knee, its ends and some more of its front: FOLDER#POINT")
+            .into());
+    };
+    let named = |name: &String| {
+        let found = subject.runs.iter().find(|r| r.workload.name == *name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = subject
+                .runs
+                .iter()
+                .map(|r| r.workload.name.as_str())
+                .collect();
+            let message = format!("`{run}` has no workload `{name}`");
+            Problem::new(Code::Usage, message).help(format!("it has {}", names.join(", ")))
+        })
+    };
+    let chosen = args.workload.as_ref().map_or(Ok(first), named)?;
+    console.print(&explain_run::text(chosen, figure, args.op.as_deref())?)?;
     Ok(Answer::Yes)
 }
 
@@ -60,5 +100,5 @@ fn unknown(asked: &str) -> Problem {
         Some(hint) => problem.help(hint),
         None => problem,
     };
-    problem.help("`wattline explain` without a code prints all of them")
+    problem.help("`wattline explain` without a code prints all of them; a run takes a figure as well: explain RUN latency")
 }

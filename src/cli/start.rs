@@ -14,7 +14,7 @@ use crate::record::{self, ProblemsDocument};
 use super::args::{Arguments, Command, CompletionsArgs, Format};
 use super::console::Console;
 use super::{
-    calibrate, check, explain, fit, list, map, report, run, show, sweep, tables, validate,
+    calibrate, check, diff, explain, fit, list, map, report, run, show, sweep, tables, validate,
 };
 
 /// What a command that worked says.
@@ -94,6 +94,7 @@ fn execute(parsed: &Arguments, arguments: &[OsString]) -> u8 {
         Command::Run(args) if args.cases.is_some() => tables::cases(args, &console),
         Command::Run(args) => run::command(args, &console, &words),
         Command::Sweep(args) => sweep::command(args, &console, &words),
+        Command::Diff(args) => diff::command(args, &console),
         Command::Report(args) => report::command(args, &console),
         Command::Merge(args) => sweep::merge(args, &console, &words),
         Command::Show(args) => show::command(args, &console),
