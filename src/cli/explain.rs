@@ -50,7 +50,7 @@ fn of_run(
             .help("a sweep stores those of its knee, its ends and some more of its front: FOLDER#POINT")
             .into());
     };
-    let named = |name: &String| {
+    let named = |name: &String| -> Result<_, Problems> {
         let found = subject.runs.iter().find(|r| r.workload.name == *name);
         found.ok_or_else(|| {
             let names: Vec<&str> = subject
@@ -59,7 +59,8 @@ fn of_run(
                 .map(|r| r.workload.name.as_str())
                 .collect();
             let message = format!("`{run}` has no workload `{name}`");
-            Problem::new(Code::Usage, message).help(format!("it has {}", names.join(", ")))
+            let problem = Problem::new(Code::Usage, message);
+            problem.help(format!("it has {}", names.join(", "))).into()
         })
     };
     let chosen = args.workload.as_ref().map_or(Ok(first), named)?;
