@@ -337,7 +337,7 @@ range = { from = 1, to = 2 }
 set = ["chip.rows", "scenario.prompt"]
 range = { from = 64, to = 8, scale = "log3" }
 [strategy]
-kind = "evolve"
+kind = "guess"
 seed = 3
 "#,
         &expect![[r#"
@@ -440,18 +440,12 @@ seed = 3
                |                                      ^^^^^^ did you mean `log2`?
                = help: known are: linear, log2, log10
 
-            E0110 `strategy.kind = evolve` is not known
+            E0110 `strategy.kind = guess` is not known
               --> sweep.toml:29:8
                |
-            29 | kind = "evolve"
-               |        ^^^^^^^^
-               = help: known are: exact
-
-            W0301 `strategy.seed` has no effect on kind = "exact", which prices every point
-              --> sweep.toml:30:1
-               |
-            30 | seed = 3
-               | ^^^^"#]],
+            29 | kind = "guess"
+               |        ^^^^^^^
+               = help: known are: exact, sample, evolve"#]],
     );
 }
 

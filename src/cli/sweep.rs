@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::catalog;
 use crate::diag::{Code, Problem, Problems};
-use crate::explore::{self, Plan, Shard, Sink, Sweep};
+use crate::explore::{self, Plan, Point, Shard, Sink, Strategy, Sweep};
 use crate::record::{
     self, AnalysisDocument, DesignPart, DesignsDocument, JOURNAL, Journal, Manifest, Stored,
     SweepDocument, SweepManifest,
@@ -71,7 +71,14 @@ fn part(
     console: &Console,
     hidden: bool,
 ) -> Result<Answer, Problems> {
-    let of_shard = (0..plan.space.len()).filter(|i| shard.has(*i)).count();
+    if matches!(plan.strategy, Strategy::Evolve { .. }) {
+        let message = "an evolution cannot be shared out: each generation needs the one before";
+        let problem = Problem::new(Code::Usage, message);
+        return Err(problem
+            .help("share out kind = \"sample\" or \"exact\"")
+            .into());
+    }
+    let of_shard = (0..plan.work()).filter(|i| shard.has(*i)).count();
     let progress = Progress::new(of_shard, hidden);
     let count = explore::run_shard(plan, &progress, journal, shard)?;
     progress.bar.finish_and_clear();
@@ -95,7 +102,7 @@ fn finish(
     console: &Console,
     words: &[String],
 ) -> Result<Answer, Problems> {
-    let progress = Progress::new(plan.space.len(), args.no_progress || console.quiet);
+    let progress = Progress::new(plan.work(), args.no_progress || console.quiet);
     let (sweep, count) = explore::run(plan, &progress, journal)?;
     progress.bar.finish_and_clear();
     journal.finish()?;
@@ -294,7 +301,7 @@ impl Progress {
 }
 
 impl Sink for Progress {
-    fn point(&self, _index: usize) {
+    fn point(&self, _index: usize, _point: &Point) {
         self.bar.inc(1);
     }
 }

@@ -68,7 +68,10 @@ pub(super) fn scatter(plan: &Plan, sweep: &Sweep) -> Scatter {
         x: axis(x),
         y: axis(y),
         color: color.map(axis),
-        points: drawn.iter().map(|&i| point(&sweep.points[i])).collect(),
+        points: drawn
+            .iter()
+            .filter_map(|&i| sweep.at(i).map(point))
+            .collect(),
         front: sweep.front.iter().filter_map(at).collect(),
         marks: marks(plan, sweep)
             .into_iter()
@@ -84,7 +87,7 @@ const MOST_DRAWN: usize = 4000;
 /// The points to draw, ascending: all of them, or the front and every so manieth of the others.
 fn drawn(sweep: &Sweep) -> Vec<usize> {
     let step = sweep.points.len().div_ceil(MOST_DRAWN).max(1);
-    let others = (0..sweep.points.len()).step_by(step);
+    let others = sweep.points.iter().step_by(step).map(|p| p.index);
     let mut all: Vec<usize> = others.chain(sweep.front.iter().copied()).collect();
     all.sort_unstable();
     all.dedup();

@@ -46,6 +46,14 @@ pub(super) fn text(
             matters.join("\n                 ")
         ));
     }
+    if let (Some(first), Some(last)) = (sweep.history.first(), sweep.history.last()) {
+        out.push_str(&format!(
+            "\n  evolution   {} generations: hypervolume {} → {} of the box between the best and the worst feasible figures\n",
+            sweep.history.len(),
+            significant(first.hypervolume, 3),
+            significant(last.hypervolume, 3)
+        ));
+    }
     out.push_str(more);
     let next = match sweep.knee.filter(|_| !console.quiet) {
         Some(_) => format!(
@@ -95,7 +103,14 @@ fn headline(plan: &Plan, sweep: &Sweep) -> String {
     let mut parts = vec![
         plan.name.clone(),
         counted(plan.space.axes.len(), "axis", "axes"),
-        counted(sweep.points.len(), "point", "points"),
+        match sweep.points.len() == plan.space.len() {
+            true => counted(sweep.points.len(), "point", "points"),
+            false => format!(
+                "{} of {} points",
+                count(sweep.points.len() as u64),
+                count(plan.space.len() as u64)
+            ),
+        },
         mix(plan),
     ];
     if !plan.constraints.is_empty() {
@@ -199,7 +214,7 @@ fn table(plan: &Plan, sweep: &Sweep) -> (Table, usize) {
     let marks = marks(plan, sweep);
     let rows = rows(plan, sweep, &marks);
     for &i in &rows {
-        let point = &sweep.points[i];
+        let Some(point) = sweep.at(i) else { continue };
         let mut row = vec![Cell::number(i as f64, i.to_string())];
         row.extend(
             varied
@@ -252,7 +267,11 @@ fn metrics(plan: &Plan) -> Vec<Metric> {
 
 /// Front points to print: those with a name, and others spread evenly between them.
 fn rows(plan: &Plan, sweep: &Sweep, marks: &[(usize, String)]) -> Vec<usize> {
-    let cost = |i: &usize| sweep.points[*i].costs(&plan.objectives[..1])[0];
+    let cost = |i: &usize| {
+        sweep
+            .at(*i)
+            .map_or(f64::NAN, |p| p.costs(&plan.objectives[..1])[0])
+    };
     let mut all = sweep.front.clone();
     all.sort_by(|a, b| cost(a).total_cmp(&cost(b)).then(a.cmp(b)));
     if all.len() <= MAX_ROWS {

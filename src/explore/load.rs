@@ -17,6 +17,7 @@ use super::axis::ReadAxis;
 use super::plan::{Input, Job, Plan, digest};
 use super::read::{self, Read};
 use super::space::{Setting, Space, Value};
+use super::strategy::{Spread, Strategy, has_sobol};
 
 /// Before the names of settings of the scenario.
 const SCENARIO: &str = "scenario.";
@@ -88,7 +89,10 @@ impl Plan {
         let space = Space {
             axes: read.axes.into_iter().map(|a| a.axis).collect(),
         };
-        check_size(&space, &mut problems);
+        if read.strategy == Strategy::Exact {
+            check_size(&space, &mut problems);
+        }
+        check_strategy(&space, read.strategy, &mut problems);
         let (chip, problems) = problems.or(chip)?;
         let mut plan_problems = problems;
         let plan = Self {
@@ -99,6 +103,7 @@ impl Plan {
             jobs,
             drafts,
             drifts: read.drifts,
+            strategy: read.strategy,
             space,
             inputs: inputs.into_inner(),
         };
@@ -492,6 +497,30 @@ fn check_generation(read: &Read, jobs: &[Job], problems: &mut Problems) {
                     .help("use latency, energy, sample_rate or energy_per_sample"),
             );
         }
+    }
+}
+
+/// A grid whose points have numbers, and axes that the strategy can take.
+fn check_strategy(space: &Space, strategy: Strategy, problems: &mut Problems) {
+    if space.checked_len().is_none() {
+        let message = "the grid has more points than can be numbered";
+        let problem = Problem::new(Code::OutOfRange, message);
+        problems.push(problem.help("leave an axis out, or give it fewer values"));
+    }
+    let is_sobol = matches!(
+        strategy,
+        Strategy::Sample {
+            spread: Spread::Sobol,
+            ..
+        }
+    );
+    if is_sobol && !has_sobol(space.axes.len()) {
+        let message = format!(
+            "Sobol's points are known for 21 axes, the grid has {}",
+            space.axes.len()
+        );
+        let problem = Problem::new(Code::OutOfRange, message);
+        problems.push(problem.help("write spread = \"latin\" in [strategy]"));
     }
 }
 

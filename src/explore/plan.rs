@@ -6,6 +6,7 @@ use crate::workload::{Scenario, Workload};
 
 use super::drift::Drift;
 use super::space::Space;
+use super::strategy::Strategy;
 
 /// One workload of the mix.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Plan {
     pub drafts: Vec<(String, Workload)>,
     /// The design points.
     pub space: Space,
+    /// Which of them are priced.
+    pub strategy: Strategy,
     /// Under which the front is priced again.
     pub drifts: Vec<Drift>,
     /// Everything that was read.
@@ -58,6 +61,20 @@ impl Plan {
             all.extend(input.digest.to_le_bytes());
         }
         digest(&all)
+    }
+
+    /// How many points are priced at most.
+    pub fn work(&self) -> usize {
+        let all = self.space.len();
+        match self.strategy {
+            Strategy::Exact => all,
+            Strategy::Sample { points, .. } => points.min(all),
+            Strategy::Evolve {
+                population,
+                generations,
+                ..
+            } => population.saturating_mul(generations).min(all),
+        }
     }
 
     /// The scenario of a job at a point.

@@ -9,6 +9,7 @@ use crate::workload::{KNOBS, Phase, Precision, Scenario};
 use super::axis::{self, ReadAxis};
 use super::drift::Drift;
 use super::space::Setting;
+use super::strategy::{Spread, Strategy};
 
 /// The schema this version reads.
 const SCHEMA: f64 = 1.0;
@@ -37,6 +38,7 @@ pub(super) struct Read {
     pub(super) workloads: Vec<ReadWorkload>,
     pub(super) axes: Vec<ReadAxis>,
     pub(super) drifts: Vec<Drift>,
+    pub(super) strategy: Strategy,
 }
 
 /// Parses the text of a sweep file.
@@ -95,7 +97,7 @@ fn root(root: Reader<'_>) -> Option<Read> {
         .into_iter()
         .map(|r| drift(r, workloads.len()))
         .collect();
-    strategy(&root);
+    let strategy = strategy(&root);
     let on_place = root.raw().get("on").cloned();
     repeated_settings(&root, &axes);
     set_twice(&root, &axes, &workloads);
@@ -109,6 +111,7 @@ fn root(root: Reader<'_>) -> Option<Read> {
         workloads: workloads.into_iter().collect::<Option<_>>()?,
         axes: axes.into_iter().collect::<Option<_>>()?,
         drifts: drifts.into_iter().collect::<Option<_>>()?,
+        strategy: strategy?,
     })
 }
 
@@ -344,22 +347,62 @@ fn count_of(reader: &Reader, key: &str, node: &Node) -> Option<u64> {
     Some(value as u64)
 }
 
-/// `[strategy]`: the whole grid is what exists.
-fn strategy(root: &Reader) {
+/// `[strategy]`: every point without it.
+fn strategy(root: &Reader) -> Option<Strategy> {
     let Some(reader) = root.table("strategy") else {
-        return;
+        return Some(Strategy::Exact);
     };
     if reader.raw().get("kind").is_none() {
         reader.missing("kind", "kind = \"exact\": every point of the grid");
     }
-    reader.choice("kind", &[("exact", ())]);
-    if reader.raw().get("seed").is_some() {
-        let message = "`strategy.seed` has no effect on kind = \"exact\", which prices every point";
-        let problem = reader.key_problem("seed", Code::NoEffect, message);
-        reader.push(problem);
-        reader.integer("seed", 0..=u64::MAX);
-    }
+    let kinds = [("exact", 0), ("sample", 1), ("evolve", 2)];
+    let kind = reader.choice("kind", &kinds);
+    let seed = reader.integer("seed", 0..=u64::MAX);
+    let given = |key: &str| reader.raw().get(key).is_some();
+    let number = |key: &'static str, usual: usize, least: f64| match given(key) {
+        true => {
+            let node = reader.get(key)?;
+            let value = reader.number_of(key, node, least..=1e9)?;
+            Some(value.round() as usize)
+        }
+        false => Some(usual),
+    };
+    let found = match kind {
+        None => None,
+        Some(0) => {
+            if given("seed") {
+                let message =
+                    "`strategy.seed` has no effect on kind = \"exact\", which prices every point";
+                reader.push(reader.key_problem("seed", Code::NoEffect, message));
+            }
+            Some(Strategy::Exact)
+        }
+        Some(1) => {
+            let spread = match given("spread") {
+                true => reader.choice("spread", &Spread::ALL),
+                false => Some(Spread::Sobol),
+            };
+            let points = number("points", 1024, 1.0);
+            spread.zip(points).map(|(spread, points)| Strategy::Sample {
+                spread,
+                points,
+                seed: seed.unwrap_or(1),
+            })
+        }
+        Some(_) => {
+            let population = number("population", 64, 4.0);
+            let generations = number("generations", 50, 1.0);
+            population
+                .zip(generations)
+                .map(|(n, generations)| Strategy::Evolve {
+                    population: n + n % 2,
+                    generations,
+                    seed: seed.unwrap_or(1),
+                })
+        }
+    };
     reader.finish();
+    found
 }
 
 fn repeated_settings(root: &Reader, axes: &[Option<ReadAxis>]) {

@@ -54,7 +54,7 @@ pub fn regrets(plan: &Plan, sweep: &Sweep) -> Vec<WorkloadRegret> {
             .iter()
             .filter_map(|&metric| {
                 let point = sweep.best_for(job, metric)?;
-                let value = figure(&sweep.points[point], job, metric)?;
+                let value = figure(sweep.at(point)?, job, metric)?;
                 Some(Best {
                     metric,
                     point,
@@ -64,7 +64,7 @@ pub fn regrets(plan: &Plan, sweep: &Sweep) -> Vec<WorkloadRegret> {
             .collect();
         let regret = sweep.front.iter().flat_map(|&point| {
             best.iter().filter_map(move |best| {
-                let value = figure(&sweep.points[point], job, best.metric)?;
+                let value = figure(sweep.at(point)?, job, best.metric)?;
                 let share = match best.metric.is_maximized() {
                     true => best.value / value - 1.0,
                     false => value / best.value - 1.0,

@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use crate::diag::{Problem, Problems};
 use crate::hardware::System;
 use crate::simulate::Prints;
 use crate::units::Quantity;
 
+use super::evolve::{Evolution, history};
 use super::figures::Figures;
 use super::ledger::{Answer, Keys, Ledger, Shard};
 use super::load::assignments;
@@ -16,6 +18,7 @@ use super::plan::Plan;
 use super::point::{Point, Reason, violations};
 use super::sheets::{Chip, Evaluated, Sheets, first};
 use super::space::Value;
+use super::strategy::{Strategy, sample};
 use super::summary::{Sweep, summarize};
 use super::tally::Tally;
 
@@ -31,7 +34,7 @@ const PARTS: usize = 64;
 /// Is told of each point as soon as it is priced, from any thread and in any order.
 pub trait Sink: Sync {
     /// The point of an index is done.
-    fn point(&self, index: usize);
+    fn point(&self, index: usize, point: &Point);
 }
 
 /// Hears nothing.
@@ -39,7 +42,7 @@ pub trait Sink: Sync {
 pub struct Silent;
 
 impl Sink for Silent {
-    fn point(&self, _index: usize) {}
+    fn point(&self, _index: usize, _point: &Point) {}
 }
 
 /// How many points were priced, and how many were known.
@@ -51,30 +54,80 @@ pub struct Count {
     pub known: usize,
 }
 
-/// Prices all points that the ledger does not know on the current pool of threads, and sums them up.
+/// Prices the points of the plan's strategy that the ledger does not know on the current pool of threads, and sums them up.
 ///
 /// # Errors
 /// A model that cannot be bound in one of the scenarios. A chip or product that does not work out makes its
 /// point infeasible.
 pub fn run(plan: &Plan, sink: &dyn Sink, ledger: &dyn Ledger) -> Result<(Sweep, Count), Problems> {
     let mut tally = Tally::default();
+    if let Strategy::Evolve {
+        population,
+        generations,
+        seed,
+    } = plan.strategy
+    {
+        let mut evolution = Evolution::new(plan, population, seed);
+        let mut past: Vec<Vec<Point>> = Vec::new();
+        let mut count = Count::default();
+        for _ in 0..generations {
+            let asked = evolution.ask();
+            if asked.is_empty() {
+                break;
+            }
+            let (points, more) = price_listed(plan, sink, ledger, &asked, &mut tally)?;
+            evolution.tell(points.iter());
+            past.push(points);
+            count.priced += more.priced;
+            count.known += more.known;
+        }
+        let history = history(plan, &past);
+        let mut points: Vec<Point> = past.into_iter().flatten().collect();
+        points.sort_by_key(|p| p.index);
+        return Ok((summarize(plan, points, tally, history), count));
+    }
+    let listed = match plan.strategy {
+        Strategy::Sample {
+            spread,
+            points,
+            seed,
+        } => Some(sample(&plan.space, spread, points, seed)),
+        Strategy::Exact | Strategy::Evolve { .. } => None,
+    };
+    if let Some(listed) = listed {
+        let (points, count) = price_listed(plan, sink, ledger, &listed, &mut tally)?;
+        return Ok((summarize(plan, points, tally, Vec::new()), count));
+    }
     let mut points: Vec<Option<Point>> = vec![None; plan.space.len()];
-    let count = price_all(
-        plan,
-        sink,
-        ledger,
-        Shard::WHOLE,
-        &mut |index, point, warnings| {
-            tally.add(index, warnings);
-            points[index] = Some(point);
-        },
-    )?;
+    let wanted = Wanted::grid(plan, Shard::WHOLE);
+    let count = price_all(plan, sink, ledger, wanted, &mut |index, point, warnings| {
+        tally.add(index, warnings);
+        points[index] = Some(point);
+    })?;
     // Every index is the sum of exactly one chip's and one scenario's offset.
     let points = points.into_iter().flatten().collect();
-    Ok((summarize(plan, points, tally), count))
+    Ok((summarize(plan, points, tally, Vec::new()), count))
 }
 
-/// Prices the points of a shard that the ledger does not know, for it to keep.
+/// Prices listed points, ascending.
+fn price_listed(
+    plan: &Plan,
+    sink: &dyn Sink,
+    ledger: &dyn Ledger,
+    listed: &[usize],
+    tally: &mut Tally,
+) -> Result<(Vec<Point>, Count), Problems> {
+    let mut points = Vec::with_capacity(listed.len());
+    let wanted = Wanted::listed(plan, listed);
+    let count = price_all(plan, sink, ledger, wanted, &mut |index, point, warnings| {
+        tally.add(index, warnings);
+        points.push(point);
+    })?;
+    points.sort_by_key(|p: &Point| p.index);
+    Ok((points, count))
+}
+
+/// Prices the points of a shard that the ledger does not know, for it to keep; how many it has.
 ///
 /// # Errors
 /// As [`run`].
@@ -84,7 +137,89 @@ pub fn run_shard(
     ledger: &dyn Ledger,
     shard: Shard,
 ) -> Result<Count, Problems> {
-    price_all(plan, sink, ledger, shard, &mut |_, _, _| {})
+    let wanted = match plan.strategy {
+        Strategy::Sample {
+            spread,
+            points,
+            seed,
+        } => {
+            let all = sample(&plan.space, spread, points, seed);
+            let own = all.into_iter().enumerate().filter(|(i, _)| shard.has(*i));
+            let own: Vec<usize> = own.map(|(_, index)| index).collect();
+            Wanted::listed(plan, &own)
+        }
+        Strategy::Exact | Strategy::Evolve { .. } => Wanted::grid(plan, shard),
+    };
+    price_all(plan, sink, ledger, wanted, &mut |_, _, _| {})
+}
+
+/// Points to price: offsets of chips and scenarios, and which of their sums are wanted.
+struct Wanted {
+    groups: Groups,
+    open: Open,
+}
+
+enum Open {
+    /// `[index]`
+    Grid(Vec<bool>),
+    Listed(FxHashSet<usize>),
+}
+
+impl Wanted {
+    fn grid(plan: &Plan, shard: Shard) -> Self {
+        Self {
+            groups: Groups::of(plan),
+            open: Open::Grid((0..plan.space.len()).map(|i| shard.has(i)).collect()),
+        }
+    }
+
+    fn listed(plan: &Plan, listed: &[usize]) -> Self {
+        let space = &plan.space;
+        let of_chip = |index: usize| -> usize {
+            let axes = space.axes.iter().enumerate();
+            let own = axes.filter(|(_, axis)| axis.is_of_chip());
+            own.map(|(a, _)| space.step(a, index) * space.stride(a))
+                .sum()
+        };
+        let mut groups = Groups {
+            chips: listed.iter().map(|i| of_chip(*i)).collect(),
+            scenarios: listed.iter().map(|i| i - of_chip(*i)).collect(),
+        };
+        for list in [&mut groups.chips, &mut groups.scenarios] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Self {
+            groups,
+            open: Open::Listed(listed.iter().copied().collect()),
+        }
+    }
+
+    fn is_open(&self, index: usize) -> bool {
+        match &self.open {
+            Open::Grid(open) => open[index],
+            Open::Listed(open) => open.contains(&index),
+        }
+    }
+
+    fn close(&mut self, index: usize) {
+        match &mut self.open {
+            Open::Grid(open) => open[index] = false,
+            Open::Listed(open) => drop(open.remove(&index)),
+        }
+    }
+
+    /// Ascending.
+    fn indices(&self) -> Vec<usize> {
+        match &self.open {
+            Open::Grid(open) => (0..open.len()).filter(|i| open[*i]).collect(),
+            Open::Listed(open) => {
+                let mut all: Vec<usize> = open.iter().copied().collect();
+                all.sort_unstable();
+                all
+            }
+        }
+    }
 }
 
 /// Hands every point to `take`, in an order that depends on nothing but the plan and what is known.
@@ -92,24 +227,23 @@ fn price_all(
     plan: &Plan,
     sink: &dyn Sink,
     ledger: &dyn Ledger,
-    shard: Shard,
+    mut wanted: Wanted,
     take: &mut dyn FnMut(usize, Point, Vec<Problem>),
 ) -> Result<Count, Problems> {
     let keys = Keys::of(plan);
-    let groups = Groups::of(plan);
     let mut count = Count::default();
-    let mut is_open: Vec<bool> = (0..plan.space.len()).map(|i| shard.has(i)).collect();
-    for (index, open) in is_open.iter_mut().enumerate() {
+    for index in wanted.indices() {
         if let Some(answer) = ledger.known(keys.at(index)) {
             let (point, warnings) = point(plan, index, answer);
+            sink.point(index, &point);
             take(index, point, warnings);
-            sink.point(index);
             count.known += 1;
-            *open = false;
+            wanted.close(index);
         }
     }
+    let groups = &wanted.groups;
     for scenarios in groups.scenarios.chunks(SCENARIOS) {
-        let has_open = |chip: &usize| scenarios.iter().any(|s| is_open[chip + s]);
+        let has_open = |chip: &usize| scenarios.iter().any(|s| wanted.is_open(chip + s));
         let chips: Vec<usize> = groups.chips.iter().copied().filter(has_open).collect();
         let mut desks = Sheets::new(plan, scenarios);
         for round in chips.chunks(ROUND) {
@@ -123,12 +257,12 @@ fn price_all(
                 let priced = items.into_par_iter().map(|(chips, part)| {
                     let mut points = Vec::new();
                     let at = |c: usize, s: usize| round[chips.start + c] + scenarios[s];
-                    let wants = |c: usize, s: usize| is_open[at(c, s)];
+                    let wants = |c: usize, s: usize| wanted.is_open(at(c, s));
                     desks.price(&systems[chips.clone()], wants, part, |c, s, answer| {
                         let index = at(c, s);
                         ledger.store(keys.at(index), &answer);
-                        sink.point(index);
                         let (point, warnings) = point(plan, index, answer);
+                        sink.point(index, &point);
                         points.push((index, point, warnings));
                     });
                     points

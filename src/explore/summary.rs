@@ -5,6 +5,7 @@ use crate::pareto;
 use crate::simulate::Metric;
 
 use super::effect::{Effect, effects, is_idle};
+use super::evolve::Progress;
 use super::infeasible;
 use super::plan::Plan;
 use super::point::Point;
@@ -22,9 +23,9 @@ pub struct Count {
 /// The result of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sweep {
-    /// In the order of the grid.
+    /// Those that were priced, in the order of the grid.
     pub points: Vec<Point>,
-    /// Feasible points that no other one beats in all objectives; indices, ascending.
+    /// Feasible points that no other one beats in all objectives; indices in the grid, ascending.
     pub front: Vec<usize>,
     /// The front point where a little less of one objective costs much of another.
     pub knee: Option<usize>,
@@ -36,6 +37,8 @@ pub struct Sweep {
     pub idle: Vec<usize>,
     /// Axes that did, the strongest first.
     pub effects: Vec<Effect>,
+    /// How far an evolution had come after each generation; empty for other strategies.
+    pub history: Vec<Progress>,
     /// W0301 of idle axes, and warnings of the estimates.
     pub warnings: Vec<Problem>,
     /// E0501 if nothing is feasible.
@@ -43,15 +46,26 @@ pub struct Sweep {
 }
 
 impl Sweep {
+    /// The point of an index in the grid, if it was priced.
+    pub fn at(&self, index: usize) -> Option<&Point> {
+        let place = self.points.binary_search_by_key(&index, |p| p.index).ok()?;
+        self.points.get(place)
+    }
+
     /// The front point that is best in a metric; of equal ones the first.
     pub fn best(&self, metric: Metric) -> Option<usize> {
-        let cost = |i: &usize| self.points[*i].costs(&[metric])[0];
+        let cost = |i: &usize| self.at(*i).map_or(f64::NAN, |p| p.costs(&[metric])[0]);
         let known = self.front.iter().copied().filter(|i| !cost(i).is_nan());
         known.min_by(|a, b| cost(a).total_cmp(&cost(b)).then(a.cmp(b)))
     }
 }
 
-pub(super) fn summarize(plan: &Plan, points: Vec<Point>, tally: Tally) -> Sweep {
+pub(super) fn summarize(
+    plan: &Plan,
+    points: Vec<Point>,
+    tally: Tally,
+    history: Vec<Progress>,
+) -> Sweep {
     let feasible: Vec<usize> = (0..points.len())
         .filter(|&i| points[i].is_feasible())
         .collect();
@@ -60,10 +74,13 @@ pub(super) fn summarize(plan: &Plan, points: Vec<Point>, tally: Tally) -> Sweep 
         .map(|&i| points[i].costs(&plan.objectives))
         .collect();
     let front = pareto::front(&costs);
-    let knee = pareto::knee(&costs, &front).map(|i| feasible[i]);
-    let front = front.into_iter().map(|i| feasible[i]).collect();
+    let index = |i: usize| points[feasible[i]].index;
+    let knee = pareto::knee(&costs, &front).map(index);
+    let front = front.into_iter().map(index).collect();
+    // Neighbors are known where every point is.
+    let is_whole = points.len() == plan.space.len();
     let idle: Vec<usize> = (0..plan.space.axes.len())
-        .filter(|&a| is_idle(plan, &points, a))
+        .filter(|&a| is_whole && is_idle(plan, &points, a))
         .collect();
     let mut all: Vec<Problem> = idle.iter().map(|&a| idle_warning(plan, a)).collect();
     all.extend(tally.joined());
@@ -72,7 +89,12 @@ pub(super) fn summarize(plan: &Plan, points: Vec<Point>, tally: Tally) -> Sweep 
         knee,
         feasible: feasible.len(),
         infeasible: counts(plan, &points),
-        effects: effects(plan, &points, &idle),
+        effects: if is_whole {
+            effects(plan, &points, &idle)
+        } else {
+            Vec::new()
+        },
+        history,
         idle,
         warnings: all,
         verdict: if feasible.is_empty() {

@@ -82,6 +82,8 @@ pub struct SweepDocument {
     /// Columns of metrics in the tables.
     pub columns: Vec<ColumnPart>,
     /// Points of the grid.
+    pub grid: usize,
+    /// Points that were priced.
     pub points: usize,
     /// Points that meet everything.
     pub feasible: usize,
@@ -91,6 +93,9 @@ pub struct SweepDocument {
     pub front: Vec<PointRow>,
     /// Of the front: where a little less of one objective costs much of another.
     pub knee: Option<usize>,
+    /// Generations of an evolution: points priced so far, and the share of the box between the best and the worst
+    /// feasible point of all that the front dominates.
+    pub history: Vec<(usize, f64)>,
     /// Where all points are.
     pub folder: String,
     /// Why nothing is feasible.
@@ -105,7 +110,7 @@ impl SweepDocument {
         let front = sweep
             .front
             .iter()
-            .map(|&i| PointRow::of(plan, sweep, &sweep.points[i]));
+            .filter_map(|&i| Some(PointRow::of(plan, sweep, sweep.at(i)?)));
         let jobs = plan.jobs.iter();
         let verdict: Vec<_> = sweep.verdict.iter().cloned().collect();
         Self {
@@ -122,6 +127,7 @@ impl SweepDocument {
                 .collect(),
             axes: axes(plan, sweep),
             columns: ColumnPart::all(),
+            grid: plan.space.len(),
             points: sweep.points.len(),
             feasible: sweep.feasible,
             infeasible: sweep
@@ -131,6 +137,11 @@ impl SweepDocument {
                 .collect(),
             front: front.collect(),
             knee: sweep.knee,
+            history: sweep
+                .history
+                .iter()
+                .map(|p| (p.evaluated, p.hypervolume))
+                .collect(),
             folder,
             errors: ProblemPart::all(&verdict),
             warnings: ProblemPart::all(&sweep.warnings),

@@ -156,7 +156,7 @@ pub fn all_points_csv<'a>(plan: &'a Plan, sweep: &'a Sweep) -> impl Iterator<Ite
 /// Points as CSV: `point`, the axes, the means, `worst_*` of the workload that does worst, `feasible`,
 /// `on_front`, `violated`. What is not known is an empty field.
 pub fn points_csv(plan: &Plan, sweep: &Sweep, points: &[usize]) -> String {
-    let rows = points.iter().filter_map(|&i| sweep.points.get(i));
+    let rows = points.iter().filter_map(|&i| sweep.at(i));
     let mut bytes = header_csv(plan);
     bytes.extend(rows_csv(plan, sweep, rows));
     String::from_utf8(bytes).expect("all fields are text")
