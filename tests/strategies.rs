@@ -167,7 +167,10 @@ fn grids_too_large_to_enumerate_can_be_sampled() {
 fn strategies_are_checked() {
     for (strategy, part) in [
         ("kind = \"guess\"", "known are: exact, sample, evolve"),
-        ("kind = \"sample\"\nspread = \"even\"", "known are: sobol, latin, random"),
+        (
+            "kind = \"sample\"\nspread = \"even\"",
+            "known are: sobol, latin, random",
+        ),
         ("kind = \"sample\"\npoints = 0", "points"),
         (
             "kind = \"evolve\"\npoints = 10",
@@ -179,4 +182,35 @@ fn strategies_are_checked() {
             .to_string();
         assert!(said.contains(part), "{strategy}: {said}");
     }
+}
+
+#[test]
+fn an_axis_of_whole_chips_prices_each_of_them() {
+    let sweep = |chips: &str, on: &str| {
+        let text = format!(
+            "schema = 1\nname = \"chips\"\n{on}minimize = [\"latency\"]\nworkload = [{{ model = \"gpt2\" }}]\n\
+             axis = [{{ set = \"chip\", values = [{chips}] }}, {{ set = \"chip.power.cap\", values = [\"60 W\", \"70 W\"] }}]\n"
+        );
+        let entry = Entry {
+            name: "chips".to_owned(),
+            origin: "chips.toml".to_owned(),
+            kind: Kind::Toml,
+            content: Content::Text(text),
+            base: Base::Catalog,
+        };
+        Plan::load(&entry, &[])
+    };
+    let (plan, _) = sweep("\"l4\", \"t4\"", "").unwrap_or_else(|p| panic!("{p}"));
+    let (found, _) = explore::run(&plan, &Silent, &NoLedger).unwrap_or_else(|p| panic!("{p}"));
+    for (name, points) in [("l4", [0, 1]), ("t4", [2, 3])] {
+        let (alone, _) = sweep(&format!("\"{name}\""), "").unwrap_or_else(|p| panic!("{p}"));
+        let (alone, _) = explore::run(&alone, &Silent, &NoLedger).unwrap_or_else(|p| panic!("{p}"));
+        for (own, point) in alone.points.iter().zip(points) {
+            assert_eq!(own.figures, found.points[point].figures, "{name}");
+        }
+    }
+    assert_ne!(found.points[0].figures, found.points[2].figures);
+    let said = |chips: &str, on: &str| sweep(chips, on).expect_err("is refused").to_string();
+    assert!(said("\"l4\"", "on = \"t4\"\n").contains("`on` names a chip, and an axis names chips"));
+    assert!(said("\"l5\"", "").contains("no chip called `l5`"));
 }

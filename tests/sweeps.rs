@@ -190,7 +190,7 @@ fn points_agree_with_single_runs() {
             .value
             .number()
             .expect("a number");
-        let mut chip = plan.chip.clone();
+        let mut chip = plan.chips[0].clone();
         chip.set("rows", &rows.to_string()).expect("is a knob");
         chip.set("glb", &plan.space.choice(1, index).shown)
             .expect("is a knob");
@@ -411,7 +411,7 @@ seed = 3
                |
             19 | set = "glb"
                |       ^^^^^ did you mean `chip.glb`?
-               = help: paths are chip.<knob>, chip.memory.<name>.<key>, scenario.batch, .prompt, .output, .dtype, scenario.<setting> (wattline list settings), or scenario.<symbolic dimension>
+               = help: paths are chip (names of whole chips), chip.<knob>, chip.memory.<name>.<key>, scenario.batch, .prompt, .output, .dtype, scenario.<setting> (wattline list settings), or scenario.<symbolic dimension>
 
             E0502 `axis.2.values` has no value
               --> sweep.toml:20:10
@@ -587,20 +587,20 @@ values = [1]
         "empty",
         "",
         &expect![[r#"
-        E0103 required key `schema` is missing
-          = help: schema = 1
+            E0103 required key `schema` is missing
+              = help: schema = 1
 
-        E0103 required key `on` is missing
-          = help: name a chip or a file: on = "edge-npu"
+            E0103 required key `minimize` is missing
+              = help: such as minimize = ["latency", "energy"]
 
-        E0103 required key `minimize` is missing
-          = help: such as minimize = ["latency", "energy"]
+            E0103 required key `workload` is missing
+              = help: at least one [[workload]] with a `model`
 
-        E0103 required key `workload` is missing
-          = help: at least one [[workload]] with a `model`
+            E0103 required key `axis` is missing
+              = help: at least one [[axis]] with `set` and `values`
 
-        E0103 required key `axis` is missing
-          = help: at least one [[axis]] with `set` and `values`"#]],
+            E0103 required key `on` is missing
+              = help: name a chip or a file: on = "edge-npu""#]],
     );
     refused(
         "huge",

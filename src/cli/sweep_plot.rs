@@ -64,7 +64,7 @@ pub(super) fn scatter(plan: &Plan, sweep: &Sweep) -> Scatter {
             sweep.points.len(),
             sweep.front.len()
         ),
-        subtitle: format!("{} on {}{require}", mix(plan), plan.chip.name()),
+        subtitle: format!("{} on {}{require}", mix(plan), plan.chip_names()),
         x: axis(x),
         y: axis(y),
         color: color.map(axis),
@@ -82,7 +82,7 @@ pub(super) fn scatter(plan: &Plan, sweep: &Sweep) -> Scatter {
 }
 
 /// Points beyond which only the front and some of the others are drawn.
-const MOST_DRAWN: usize = 4000;
+const MOST_DRAWN: usize = 1000;
 
 /// The points to draw, ascending: all of them, or the front and every so manieth of the others.
 fn drawn(sweep: &Sweep) -> Vec<usize> {

@@ -44,7 +44,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<ReadAxis> {
     let named = || settings.iter().flatten().map(|(s, _)| s);
     let kind = match named().next() {
         Some(Setting::Dtype) => Kind::Formats,
-        Some(Setting::Software(_)) => Kind::Texts,
+        Some(Setting::Software(_) | Setting::Profile) => Kind::Texts,
         Some(_) | None => Kind::Numbers,
     };
     let counts = kind == Kind::Numbers && named().any(|s| is_scenario(&s));
@@ -139,6 +139,15 @@ fn settings<'a>(reader: &Reader<'a>) -> Option<Vec<(Setting, &'a Node)>> {
         );
         return None;
     }
+    let profiles = of(|s| *s == Setting::Profile);
+    if profiles > 0 && found.len() > 1 {
+        let message = "`chip` takes names of chips, and what it is linked to takes numbers";
+        reader.push(
+            node.problem(Code::Disagreement, message)
+                .help("give it an axis of its own"),
+        );
+        return None;
+    }
     let of_chip = found.iter().filter(|(s, _)| s.is_of_chip()).count();
     if of_chip > 0 && of_chip < found.len() {
         let message = "an axis cannot link the chip with the scenario";
@@ -152,6 +161,9 @@ fn settings<'a>(reader: &Reader<'a>) -> Option<Vec<(Setting, &'a Node)>> {
 }
 
 fn setting(text: &str) -> Option<Setting> {
+    if text == "chip" {
+        return Some(Setting::Profile);
+    }
     let (prefix, rest) = text.split_once('.')?;
     match (prefix, rest) {
         (_, "") => None,
@@ -183,7 +195,7 @@ fn unknown(text: &str, node: &Node) -> Problem {
         None => problem,
     };
     problem.help(
-        "paths are chip.<knob>, chip.memory.<name>.<key>, scenario.batch, .prompt, .output, .dtype, \
+        "paths are chip (names of whole chips), chip.<knob>, chip.memory.<name>.<key>, scenario.batch, .prompt, .output, .dtype, \
          scenario.<setting> (wattline list settings), or scenario.<symbolic dimension>",
     )
 }

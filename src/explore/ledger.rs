@@ -75,7 +75,10 @@ impl<'a> Keys<'a> {
             env!("WATTLINE_SOURCE"),
             inputs.collect::<Vec<_>>()
         );
-        text.push_str(&plan.chip.text());
+        // What an axis names is part of its value.
+        if let [chip] = plan.chips.as_slice() {
+            text.push_str(&chip.text());
+        }
         for job in &plan.jobs {
             text.push_str(&format!("{} {:?}", job.workload.name, job.scenario));
         }

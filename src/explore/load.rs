@@ -56,10 +56,16 @@ impl Plan {
             .cloned()
             .collect();
         let of_scenario: Vec<_> = sets.iter().filter(is_of_scenario).collect();
-        let chip = chip(entry, &read, &of_chip, &inputs).map_err(|p| place(p, &read.on_place));
-        let chip = keep(chip, &mut problems);
-        if let Some(chip) = &chip {
-            try_paths(chip, &read.axes, &mut problems);
+        let mut chips = Vec::new();
+        for (name, at) in named_chips(&read) {
+            let chip = chip(entry, &name, &of_chip, &inputs).map_err(|p| place(p, &at));
+            if let Some(chip) = keep(chip, &mut problems) {
+                // A path that the first one does not have is reported once.
+                if chips.is_empty() || !problems.has_errors() {
+                    try_paths(&chip, &read.axes, &mut problems);
+                }
+                chips.push(chip);
+            }
         }
         check_sets(sets, &read.axes, &mut problems);
         check_scenario_sets(&of_scenario, &mut problems);
@@ -93,11 +99,10 @@ impl Plan {
             check_size(&space, &mut problems);
         }
         check_strategy(&space, read.strategy, &mut problems);
-        let (chip, problems) = problems.or(chip)?;
-        let mut plan_problems = problems;
+        let (chips, mut plan_problems) = problems.or(chips)?;
         let plan = Self {
             name,
-            chip: chip.ok_or_else(|| plan_problems.clone())?,
+            chips,
             objectives: read.objectives,
             constraints: read.constraints,
             jobs,
@@ -212,13 +217,25 @@ fn relative(entry: &Entry, arg: &str) -> String {
     }
 }
 
+/// Chips of the file and where it names them.
+fn named_chips(read: &Read) -> Vec<(String, Node)> {
+    let mut found: Vec<(String, Node)> = read.on.iter().cloned().collect();
+    for axis in &read.axes {
+        if axis.axis.settings.contains(&Setting::Profile) {
+            let choices = axis.axis.choices.iter().zip(&axis.choices);
+            found.extend(choices.map(|(c, place)| (c.value.text(), place.clone())));
+        }
+    }
+    found
+}
+
 fn chip(
     entry: &Entry,
-    read: &Read,
+    name: &str,
     sets: &[(String, String)],
     inputs: &RefCell<Vec<Input>>,
 ) -> Result<Profile, Problems> {
-    let found = catalog::chip(&relative(entry, &read.on))?;
+    let found = catalog::chip(&relative(entry, name))?;
     inputs.borrow_mut().push(input(&found));
     let source = found.source()?;
     let lookup = |wanted: &str| {
@@ -412,7 +429,8 @@ fn check_sets(sets: &[(String, String)], axes: &[ReadAxis], problems: &mut Probl
 pub(super) fn assignments(settings: &[Setting], quantity: Quantity) -> Vec<(&str, Quantity)> {
     let paths = settings.iter().filter_map(|s| match s {
         Setting::Chip(path) => Some((path.as_str(), quantity)),
-        Setting::Batch
+        Setting::Profile
+        | Setting::Batch
         | Setting::Prompt
         | Setting::Output
         | Setting::Dtype

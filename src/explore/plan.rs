@@ -5,7 +5,7 @@ use crate::simulate::{Constraint, Metric};
 use crate::workload::{Scenario, Workload};
 
 use super::drift::Drift;
-use super::space::Space;
+use super::space::{Axis, Setting, Space};
 use super::strategy::Strategy;
 
 /// One workload of the mix.
@@ -33,8 +33,8 @@ pub struct Input {
 pub struct Plan {
     /// Name of the sweep.
     pub name: String,
-    /// The chip, before axes turn it.
-    pub chip: Profile,
+    /// Chips before axes turn them: one, or those of the axis that names chips, in the order of its values.
+    pub chips: Vec<Profile>,
     /// Figures to optimize, in file order; at least one.
     pub objectives: Vec<Metric>,
     /// Limits that each workload must meet.
@@ -61,6 +61,19 @@ impl Plan {
             all.extend(input.digest.to_le_bytes());
         }
         digest(&all)
+    }
+
+    /// The chip of a point before other axes turn it.
+    pub fn profile(&self, point: usize) -> &Profile {
+        let names = |axis: &Axis| axis.settings.contains(&Setting::Profile);
+        let axis = self.space.axes.iter().position(names);
+        &self.chips[axis.map_or(0, |a| self.space.step(a, point))]
+    }
+
+    /// Names of all chips: `h100-sxm`, or `h100-sxm, l4`.
+    pub fn chip_names(&self) -> String {
+        let names: Vec<&str> = self.chips.iter().map(Profile::name).collect();
+        names.join(", ")
     }
 
     /// How many points are priced at most.

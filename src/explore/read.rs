@@ -31,8 +31,8 @@ pub(super) struct ReadWorkload {
 /// A sweep file.
 pub(super) struct Read {
     pub(super) name: Option<String>,
-    pub(super) on: String,
-    pub(super) on_place: Node,
+    /// The chip, unless an axis names chips; and where.
+    pub(super) on: Option<(String, Node)>,
     pub(super) objectives: Vec<Metric>,
     pub(super) constraints: Vec<Constraint>,
     pub(super) workloads: Vec<ReadWorkload>,
@@ -73,7 +73,6 @@ fn root(root: Reader<'_>) -> Option<Read> {
         );
     }
     let name = root.string("name").filter(|name| checked_name(&root, name));
-    let on = root.required_string("on", "name a chip or a file: on = \"edge-npu\"");
     let objectives = objectives(&root);
     let constraints = constraints(&root);
     let workloads: Vec<_> = root.tables("workload").into_iter().map(workload).collect();
@@ -98,14 +97,13 @@ fn root(root: Reader<'_>) -> Option<Read> {
         .map(|r| drift(r, workloads.len()))
         .collect();
     let strategy = strategy(&root);
-    let on_place = root.raw().get("on").cloned();
+    let on = on(&root, &axes);
     repeated_settings(&root, &axes);
     set_twice(&root, &axes, &workloads);
     root.finish();
     Some(Read {
         name: name.map(str::to_owned),
-        on: on?.to_owned(),
-        on_place: on_place?,
+        on: on?,
         objectives: objectives?,
         constraints: constraints?,
         workloads: workloads.into_iter().collect::<Option<_>>()?,
@@ -113,6 +111,25 @@ fn root(root: Reader<'_>) -> Option<Read> {
         drifts: drifts.into_iter().collect::<Option<_>>()?,
         strategy: strategy?,
     })
+}
+
+/// The chip of all points, which stands in one place only.
+fn on(root: &Reader, axes: &[Option<ReadAxis>]) -> Option<Option<(String, Node)>> {
+    let named = axes.iter().flatten().flat_map(|a| &a.axis.settings);
+    let is_axis = named.into_iter().any(|s| *s == Setting::Profile);
+    let place = root.raw().get("on").cloned();
+    if !is_axis {
+        let help = "name a chip or a file: on = \"edge-npu\"";
+        let on = root.required_string("on", help)?;
+        return Some(Some((on.to_owned(), place?)));
+    }
+    if root.string("on").is_some() {
+        let message = "`on` names a chip, and an axis names chips as well";
+        let problem = root.key_problem("on", Code::Disagreement, message);
+        root.push(problem.help("keep one"));
+        return None;
+    }
+    Some(None)
 }
 
 /// The name is part of a folder's name.
@@ -427,7 +444,7 @@ fn set_twice(root: &Reader, axes: &[Option<ReadAxis>], workloads: &[Option<ReadW
                 let name = setting.short();
                 let given = match setting {
                     Setting::Dim(_) => dims().and_then(|d| d.get(name)),
-                    Setting::Chip(_) => None,
+                    Setting::Chip(_) | Setting::Profile => None,
                     Setting::Batch
                     | Setting::Prompt
                     | Setting::Output

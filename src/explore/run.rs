@@ -358,7 +358,8 @@ fn evaluate(plan: &Plan, point: usize) -> Chip {
 /// # Errors
 /// What contradicts itself in it.
 pub(super) fn chip(plan: &Plan, point: usize) -> Result<System, Problems> {
-    plan.chip.evaluate_with(&assigned(plan, point, None))
+    plan.profile(point)
+        .evaluate_with(&assigned(plan, point, None))
 }
 
 /// What a point sets of its chip, and one more key, which counts before the others.

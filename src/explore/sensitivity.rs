@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::diag::Problems;
-use crate::hardware::System;
+use crate::hardware::{Profile, System};
 use crate::simulate::{Memo, Metric};
 use crate::units::{Dimension, Quantity};
 
@@ -83,14 +83,14 @@ pub fn sensitivity(plan: &Plan, point: usize, why: &str) -> Result<Sensitivity, 
     let (asked, weights) = (scenarios(plan, point), weights(plan));
     let price = |system: &System| priced(plan, point, system, &asked, &weights, &memo);
     let base = price(&system)?;
-    let tried = candidates(plan, &system);
+    let tried = candidates(plan.profile(point), &system);
     let turned: Vec<Option<Parameter>> = tried
         .par_iter()
         .map(|(path, value)| {
             let at = |factor: f64| {
                 let quantity = turn(*value, factor)?;
                 let values = assigned(plan, point, Some((path.as_str(), quantity)));
-                let system = plan.chip.evaluate_with(&values).ok()?;
+                let system = plan.profile(point).evaluate_with(&values).ok()?;
                 Some((quantity, price(&system).ok()?))
             };
             let (low, high) = (at(1.0 - STEP), at(1.0 + STEP));
@@ -116,8 +116,8 @@ fn is_moved(moved: &Moved) -> bool {
 }
 
 /// Knobs of the chip, then keys that no knob stands for: clock, memories, power.
-fn candidates(plan: &Plan, system: &System) -> Vec<(String, Quantity)> {
-    let settable = plan.chip.settable();
+fn candidates(profile: &Profile, system: &System) -> Vec<(String, Quantity)> {
+    let settable = profile.settable();
     let mut found: Vec<(String, Quantity)> = Vec::new();
     for param in &system.params {
         found.push((param.name.clone(), param.value));
@@ -135,6 +135,11 @@ fn candidates(plan: &Plan, system: &System) -> Vec<(String, Quantity)> {
         ));
         for (i, port) in memory.ports.iter().enumerate() {
             let path = format!("memory.{name}.ports.{i}.bandwidth");
+            keys.push((path, port.bandwidth.0, Dimension::BANDWIDTH));
+        }
+        // A memory with one port may state its bandwidth without it.
+        if let [port] = memory.ports.as_slice() {
+            let path = format!("memory.{name}.bandwidth");
             keys.push((path, port.bandwidth.0, Dimension::BANDWIDTH));
         }
     }

@@ -120,7 +120,9 @@ mod tests {
     #[test]
     fn a_power_of_two_points_fill_every_axis_evenly() {
         // One point in each of 256 equal parts of every axis, whatever the shifts.
-        let shifts: Vec<u32> = (0..MOST_AXES as u32).map(|a| a.wrapping_mul(0x9e37_79b9)).collect();
+        let shifts: Vec<u32> = (0..MOST_AXES as u32)
+            .map(|a| a.wrapping_mul(0x9e37_79b9))
+            .collect();
         let points: Vec<Vec<f64>> = Sobol::new(&shifts).take(256).collect();
         for axis in 0..MOST_AXES {
             let mut parts: Vec<usize> = points.iter().map(|p| (p[axis] * 256.0) as usize).collect();

@@ -8,6 +8,8 @@ use crate::workload::{Precision, Scenario};
 /// What an axis turns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
+    /// The whole chip, by its name or file.
+    Profile,
     /// A path of the chip.
     Chip(String),
     /// Sequences or samples at once.
@@ -64,6 +66,7 @@ impl Setting {
     /// As in the file: `chip.glb`, `scenario.batch`.
     pub fn path(&self) -> String {
         match self {
+            Self::Profile => "chip".to_owned(),
             Self::Chip(path) => format!("chip.{path}"),
             Self::Batch
             | Self::Prompt
@@ -79,6 +82,7 @@ impl Setting {
     /// Without `chip.` or `scenario.`.
     pub fn short(&self) -> &str {
         match self {
+            Self::Profile => "chip",
             Self::Chip(name) | Self::Dim(name) => name,
             Self::Batch => "batch",
             Self::Prompt => "prompt",
@@ -90,7 +94,7 @@ impl Setting {
 
     /// Whether it belongs to the chip.
     pub fn is_of_chip(&self) -> bool {
-        matches!(self, Self::Chip(_))
+        matches!(self, Self::Chip(_) | Self::Profile)
     }
 
     /// Puts a value into a scenario; values of the chip leave it as it is.
@@ -108,7 +112,8 @@ impl Setting {
                 let _ = scenario.software.set(name, &value.text());
             }
             // The reader lets no other pair pass.
-            (Self::Chip(_), _) | (Self::Dtype, Value::Quantity(_) | Value::Text(_)) => {}
+            (Self::Chip(_) | Self::Profile, _)
+            | (Self::Dtype, Value::Quantity(_) | Value::Text(_)) => {}
             (
                 Self::Batch | Self::Prompt | Self::Output | Self::Dim(_),
                 Value::Precision(_) | Value::Text(_),

@@ -35,10 +35,16 @@ impl Manifest {
     }
 }
 
-/// This second, as a date.
+/// This second, as a date; that of `SOURCE_DATE_EPOCH` where it is set, so that files can be made again byte for byte.
+///
+/// Source: reproducible-builds.org, specification of `SOURCE_DATE_EPOCH`.
 pub(super) fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    utc(since.map_or(0, |d| d.as_secs()))
+    let given = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let given = given.and_then(|text| text.parse().ok());
+    utc(given.unwrap_or_else(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |d| d.as_secs())
+    }))
 }
 
 /// Seconds since 1970 as a date.

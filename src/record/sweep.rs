@@ -116,7 +116,7 @@ impl SweepDocument {
         Self {
             schema: SCHEMA,
             name: plan.name.clone(),
-            hardware: plan.chip.name().to_owned(),
+            hardware: plan.chip_names(),
             objectives: plan.objectives.iter().map(|m| metric_key(*m)).collect(),
             constraints: plan.constraints.iter().map(Constraint::to_string).collect(),
             workloads: jobs

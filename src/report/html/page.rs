@@ -99,7 +99,12 @@ fn verdict(sweep: &StoredSweep, n_front: usize) -> String {
             .map_or(String::new(), |e| format!(": {}", e.message));
         return format!("None of {whole} designs is feasible{why}.");
     }
-    let goals = space.objectives.join(", ");
+    let label = |key: &String| {
+        let column = space.columns.iter().find(|c| c.key == *key);
+        column.map_or(key.clone(), |c| c.label.clone())
+    };
+    let goals: Vec<String> = space.objectives.iter().map(label).collect();
+    let goals = goals.join(", ");
     let limits = if space.constraints.is_empty() {
         String::new()
     } else {
