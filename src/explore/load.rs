@@ -77,6 +77,14 @@ impl Plan {
             if let Some(model) = keep(model, &mut problems) {
                 let mut scenario = workload.scenario.clone();
                 scenario.requests = mix(&model, &workload.table, &read.axes);
+                // As in a single run, lengths that nobody asks for fit the model's context.
+                let fitting = Scenario::within(model.card().limits.context);
+                if workload.table.get("prompt").is_none() {
+                    scenario.prompt = fitting.prompt;
+                }
+                if workload.table.get("output").is_none() {
+                    scenario.output = fitting.output;
+                }
                 jobs.push(Job {
                     workload: model,
                     weight: workload.weight / total,
