@@ -214,3 +214,50 @@ fn the_script_of_an_array_job_runs_the_shards() {
     assert!(said.contains("reused 48 points, computed 0"), "{said}");
     fs::remove_dir_all(folder).expect("removed");
 }
+
+/// Ctrl-C, where a shell can send it.
+#[cfg(unix)]
+#[test]
+fn a_sweep_that_is_interrupted_says_how_it_goes_on() {
+    let folder = folder("interrupted");
+    let file = text(&sweep_file(&folder, BUFFERS));
+    let (whole, stopped) = (folder.join("whole"), text(&folder.join("stopped")));
+    done(sweep(&["sweep", &file, "-o", &text(&whole)]));
+    let mut was_stopped = false;
+    // A fast machine may be done before the signal comes.
+    for wait in [40, 80, 160, 320] {
+        let mut command = sweep(&["sweep", &file, "-o", &stopped, "-j", "1", "--fresh"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().expect("starts");
+        std::thread::sleep(Duration::from_millis(wait));
+        let signal = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(signal.is_ok_and(|s| s.success()));
+        let asked = std::time::Instant::now();
+        let output = child.wait_with_output().expect("ends");
+        if output.status.success() {
+            continue;
+        }
+        assert!(
+            asked.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            asked.elapsed()
+        );
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // Before the sweep listens, the signal ends the process as it is.
+        if output.status.code() == Some(130) {
+            assert!(
+                said.contains("I0001 interrupted after ") && said.contains("of 48 points. Saved."),
+                "{said}"
+            );
+            assert!(said.contains("--resume"), "{said}");
+            was_stopped = true;
+            break;
+        }
+    }
+    assert!(was_stopped, "never interrupted");
+    done(sweep(&["sweep", &file, "-o", &stopped]));
+    same(&whole, Path::new(&stopped));
+    fs::remove_dir_all(folder).expect("removed");
+}

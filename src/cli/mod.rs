@@ -37,6 +37,7 @@ mod start;
 mod sweep;
 mod sweep_analysis;
 mod sweep_plot;
+mod sweep_progress;
 mod sweep_text;
 mod tables;
 mod validate;

@@ -118,12 +118,14 @@ fn execute(parsed: &Arguments, arguments: &[OsString]) -> u8 {
     }
 }
 
-/// 1 if a question was answered with no, 3 for our own faults, else 2.
+/// 1 if a question was answered with no, 3 for our own faults, 130 if the user stopped it, else 2.
 fn exit_code(problems: &Problems) -> u8 {
     let codes = || problems.0.iter().map(|p| p.code);
     let is_answer = |code| matches!(code, Code::NoFit | Code::NoDesign);
     if codes().any(|code| code == Code::Internal) {
         3
+    } else if codes().any(|code| code == Code::Interrupted) {
+        130
     } else if codes().any(is_answer) && codes().filter(|c| c.is_error()).all(is_answer) {
         1
     } else {

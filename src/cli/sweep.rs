@@ -1,24 +1,24 @@
 //! `wattline sweep`: a design space to a Pareto front.
 
-use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use crate::catalog;
 use crate::diag::{Code, Problem, Problems};
-use crate::explore::{self, Plan, Point, Shard, Sink, Strategy, Sweep};
+use crate::explore::{self, Plan, Shard, Strategy, Sweep};
 use crate::record::{
     self, AnalysisDocument, DesignPart, DesignsDocument, JOURNAL, Journal, Manifest, Stored,
     SweepDocument, SweepManifest,
 };
 
+use crate::units::count;
+
 use super::args::{Format, MergeArgs, SweepArgs};
 use super::console::Console;
 use super::start::Answer;
 use super::sweep_analysis::{self, Analysis};
+use super::sweep_progress::Progress;
 use super::{emit, report, sweep_plot, sweep_text};
 
 pub(super) fn command(
@@ -79,10 +79,9 @@ fn part(
             .into());
     }
     let of_shard = (0..plan.work()).filter(|i| shard.has(*i)).count();
-    let progress = Progress::new(of_shard, hidden);
-    let count = explore::run_shard(plan, &progress, journal, shard)?;
-    progress.bar.finish_and_clear();
-    journal.finish()?;
+    let progress = Progress::new(of_shard, &plan.objectives, hidden);
+    let count = explore::run_shard(plan, &progress, journal, shard);
+    let count = saved(count, &progress, journal, of_shard, "the same command")?;
     let (nth, of, shown) = (shard.nth, shard.of, folder.display());
     console.note(&format!(
         "shard {nth} of {of}: {of_shard} points, computed {}, in {shown}\n\
@@ -90,6 +89,28 @@ fn part(
         count.priced
     ));
     Ok(Answer::Yes)
+}
+
+/// Writes what the journal still holds; an interruption says how far the run is and how it goes on.
+fn saved<T>(
+    run: Result<T, Problems>,
+    progress: &Progress,
+    journal: &Journal,
+    points: usize,
+    next: &str,
+) -> Result<T, Problems> {
+    progress.finish();
+    journal.finish()?;
+    run.map_err(|problems| {
+        let is_stop = |p: &Problem| p.code == Code::Interrupted;
+        if !problems.0.iter().any(is_stop) {
+            return problems;
+        }
+        let (done, all) = (count(progress.done() as u64), count(points as u64));
+        let message = format!("interrupted after {done} of {all} points. Saved.");
+        let problem = Problem::new(Code::Interrupted, message);
+        problem.help(format!("continue with: {next}")).into()
+    })
 }
 
 /// Prices what is not known, sums up, writes and shows.
@@ -102,10 +123,15 @@ fn finish(
     console: &Console,
     words: &[String],
 ) -> Result<Answer, Problems> {
-    let progress = Progress::new(plan.work(), args.no_progress || console.quiet);
-    let (sweep, count) = explore::run(plan, &progress, journal)?;
-    progress.bar.finish_and_clear();
-    journal.finish()?;
+    let hidden = args.no_progress || console.quiet;
+    let progress = Progress::new(plan.work(), &plan.objectives, hidden);
+    let run = explore::run(plan, &progress, journal);
+    let place = match &args.output_dir {
+        Some(folder) => format!(" -o {}", folder.display()),
+        None => String::new(),
+    };
+    let next = format!("wattline sweep {}{place} --resume", args.file.display());
+    let (sweep, count) = saved(run, &progress, journal, plan.work(), &next)?;
     let analysis = sweep_analysis::of(plan, &sweep, args.analyze);
     write(folder, plan, &sweep, &analysis, words)?;
     present(args, console, plan, &sweep, &analysis, folder)?;
@@ -277,32 +303,6 @@ fn designs(plan: &Plan, sweep: &Sweep) -> DesignsDocument {
     DesignsDocument {
         schema: record::SCHEMA,
         designs: priced.collect(),
-    }
-}
-
-/// A bar on standard error where that is a terminal.
-struct Progress {
-    bar: ProgressBar,
-}
-
-impl Progress {
-    fn new(points: usize, hidden: bool) -> Self {
-        let bar = ProgressBar::new(points as u64);
-        if hidden || !stderr().is_terminal() {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        if let Ok(style) =
-            ProgressStyle::with_template("  {bar:20} {pos}/{len}  {elapsed} of {duration}")
-        {
-            bar.set_style(style);
-        }
-        Self { bar }
-    }
-}
-
-impl Sink for Progress {
-    fn point(&self, _index: usize, _point: &Point) {
-        self.bar.inc(1);
     }
 }
 

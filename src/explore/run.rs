@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
-use crate::diag::{Problem, Problems};
+use crate::diag::{Code, Problem, Problems};
 use crate::hardware::System;
 use crate::simulate::Prints;
 use crate::units::Quantity;
@@ -35,6 +35,11 @@ const PARTS: usize = 64;
 pub trait Sink: Sync {
     /// The point of an index is done.
     fn point(&self, index: usize, point: &Point);
+
+    /// Whether no further point is wanted; asked before each one.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Hears nothing.
@@ -57,8 +62,8 @@ pub struct Count {
 /// Prices the points of the plan's strategy that the ledger does not know on the current pool of threads, and sums them up.
 ///
 /// # Errors
-/// A model that cannot be bound in one of the scenarios. A chip or product that does not work out makes its
-/// point infeasible.
+/// A model that cannot be bound in one of the scenarios, and I0001 where the sink stops the run. A chip or product that does
+/// not work out makes its point infeasible.
 pub fn run(plan: &Plan, sink: &dyn Sink, ledger: &dyn Ledger) -> Result<(Sweep, Count), Problems> {
     let mut tally = Tally::default();
     if let Strategy::Evolve {
@@ -250,6 +255,10 @@ fn price_all(
             let systems: Vec<_> = round.par_iter().map(|&c| evaluate(plan, c)).collect();
             desks.bind(&systems)?;
             for part in desks.parts(&systems) {
+                if sink.is_stopped() {
+                    let stopped = Problem::new(Code::Interrupted, "interrupted");
+                    return Err(stopped.into());
+                }
                 let (round, systems) = (&round[part.clone()], &systems[part]);
                 // Loop nests are shared by chips of one shape.
                 desks.search(systems);
@@ -257,7 +266,7 @@ fn price_all(
                 let priced = items.into_par_iter().map(|(chips, part)| {
                     let mut points = Vec::new();
                     let at = |c: usize, s: usize| round[chips.start + c] + scenarios[s];
-                    let wants = |c: usize, s: usize| wanted.is_open(at(c, s));
+                    let wants = |c: usize, s: usize| wanted.is_open(at(c, s)) && !sink.is_stopped();
                     desks.price(&systems[chips.clone()], wants, part, |c, s, answer| {
                         let index = at(c, s);
                         ledger.store(keys.at(index), &answer);
@@ -273,6 +282,9 @@ fn price_all(
                 }
             }
         }
+    }
+    if sink.is_stopped() {
+        return Err(Problem::new(Code::Interrupted, "interrupted").into());
     }
     Ok(count)
 }
