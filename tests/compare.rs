@@ -192,6 +192,7 @@ fn figures_are_explained_with_their_inputs() {
             vec!["explain", &run, "latency", "--workload", "x"],
             "has no workload `x`",
         ),
+        (vec!["explain", &run], "which figure of"),
         (vec!["explain", "/nowhere", "latency"], "holds no results"),
     ] {
         let wrong = wattline(&words);

@@ -21,6 +21,12 @@ pub(super) fn command(args: &ExplainArgs, console: &Console) -> Result<Answer, P
     let found = Code::ALL
         .iter()
         .find(|c| c.as_str().eq_ignore_ascii_case(asked));
+    if found.is_none() && std::path::Path::new(asked).exists() {
+        let message = format!("which figure of `{asked}`?");
+        return Err(Problem::new(Code::Usage, message)
+            .help(format!("such as: wattline explain {asked} latency"))
+            .into());
+    }
     let code = *found.ok_or_else(|| unknown(asked))?;
     if console.format == Format::Table {
         let (name, title, text) = (code.as_str(), code.title(), code.explanation());
